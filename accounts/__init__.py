@@ -1,0 +1,1 @@
+"""Who: organizations, people, roles and tokens. Stands above every other app and imports none."""

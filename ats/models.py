@@ -1,0 +1,187 @@
+"""What an ATS knows, in our words, and the ledger of what happened in it.
+
+Foreign keys of the ledger carry no database constraint: ``ats.normalizer`` is its only writer and inserts
+ids it has just read in the same transaction; a trigger per key and row would halve the road's speed.
+"""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+from accounts.models import Organization
+from connectors.events import EventType, JobStatus, Precision, StageCategory
+from connectors.models import Connector
+
+
+def choices(enum: type[EventType | JobStatus | Precision | StageCategory]) -> list[tuple[str, str]]:
+    return [(word.value, word.value.replace("_", " ").capitalize()) for word in enum]
+
+
+#: Rank of a category in a pipeline; stages without a category have no order.
+CATEGORY_RANK = {category: rank for rank, category in enumerate(StageCategory) if category != StageCategory.UNMAPPED}
+
+
+class Job(models.Model):
+    """A vacancy."""
+
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="jobs")
+    connector = models.ForeignKey(Connector, on_delete=models.CASCADE, db_index=False, related_name="jobs")
+    external_id = models.CharField(max_length=200, db_collation="C")
+    title = models.CharField(max_length=300, blank=True)
+    department = models.CharField(max_length=200, blank=True)
+    location = models.CharField(max_length=200, blank=True)
+    status = models.CharField(max_length=10, choices=choices(JobStatus), default=JobStatus.OPEN)
+    #: when ``status`` was learned to hold; an older word never replaces it
+    status_at = models.DateTimeField(null=True, blank=True)
+    opened_at = models.DateTimeField(null=True, blank=True)
+    hiring_lead = models.CharField(max_length=200, blank=True)
+    #: when title, department and the like were last told
+    facts_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["title", "id"]
+        constraints = [models.UniqueConstraint(fields=["connector", "external_id"], name="job_once")]
+
+    def __str__(self) -> str:
+        return self.title or f"Job {self.external_id}"
+
+
+class Stage(models.Model):
+    """An active step of a pipeline, keyed by the provider's id: a renamed stage is the same stage."""
+
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="stages")
+    connector = models.ForeignKey(Connector, on_delete=models.CASCADE, db_index=False, related_name="stages")
+    external_id = models.CharField(max_length=200, db_collation="C")
+    name = models.CharField(max_length=200, blank=True)
+    category = models.CharField(max_length=12, choices=choices(StageCategory), default=StageCategory.UNMAPPED)
+    #: a person chose the category in the admin: the provider's suggestion no longer counts
+    mapped_by_person = models.BooleanField(default=False)
+    #: order among stages of one category
+    position = models.IntegerField(default=0)
+    facts_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["position", "id"]
+        constraints = [models.UniqueConstraint(fields=["connector", "external_id"], name="stage_once")]
+
+    def __str__(self) -> str:
+        return self.name or f"Stage {self.external_id}"
+
+    @property
+    def order(self) -> int | None:
+        """Place in the pipeline, comparable between stages; None while unmapped. SQL twin: ``stage_order``."""
+        rank = CATEGORY_RANK.get(StageCategory(self.category))
+        return None if rank is None else rank * 1000 + self.position
+
+
+class Candidate(models.Model):
+    """A person, with the three fields the product shows and nothing else."""
+
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="candidates")
+    connector = models.ForeignKey(Connector, on_delete=models.CASCADE, db_index=False, related_name="candidates")
+    external_id = models.CharField(max_length=200, db_collation="C")
+    name = models.CharField(max_length=300, blank=True)
+    email = models.CharField(max_length=300, blank=True)
+    source = models.CharField(max_length=200, blank=True)
+    #: of the newest active application
+    current_stage = models.ForeignKey(
+        Stage, on_delete=models.SET_NULL, null=True, blank=True, db_constraint=False, db_index=False, related_name="+"
+    )
+    last_event_at = models.DateTimeField(null=True, blank=True)
+    facts_at = models.DateTimeField(null=True, blank=True)
+    erased_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["connector", "external_id"], name="candidate_once")]
+
+    def __str__(self) -> str:
+        return self.name or f"Candidate {self.external_id}"
+
+
+class Application(models.Model):
+    """One candidate on one job: the unit of every metric. The status columns are a snapshot of the ledger."""
+
+    class Status(models.TextChoices):
+        ACTIVE = "active", "Active"
+        ON_HOLD = "on_hold", "On hold"
+        HIRED = "hired", "Hired"
+        REJECTED = "rejected", "Rejected"
+        WITHDRAWN = "withdrawn", "Withdrawn"
+        CLOSED = "closed", "Closed"
+        REMOVED = "removed", "Removed"
+
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, db_index=False, related_name="applications")
+    connector = models.ForeignKey(Connector, on_delete=models.CASCADE, db_index=False, related_name="applications")
+    external_id = models.CharField(max_length=200, db_collation="C")
+    candidate = models.ForeignKey(Candidate, on_delete=models.CASCADE, db_constraint=False, related_name="applications")
+    #: None until some event names a job
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, db_constraint=False, null=True, blank=True, related_name="applications")
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.ACTIVE)
+    current_stage = models.ForeignKey(
+        Stage, on_delete=models.SET_NULL, null=True, blank=True, db_constraint=False, db_index=False, related_name="+"
+    )
+    applied_at = models.DateTimeField(null=True, blank=True)
+    last_event_at = models.DateTimeField(null=True, blank=True)
+    #: newest human activity: a move, comment, mail, rating, interview, feedback or offer
+    last_activity_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["connector", "external_id"], name="application_once")]
+
+    def __str__(self) -> str:
+        return f"Application {self.external_id}"
+
+
+class CandidateEvent(models.Model):
+    """The append-only ledger: one row per distinct fact, whatever road it came by, however often.
+
+    A trigger refuses UPDATE and DELETE outside of an erasure. Events of one application are ordered by
+    ``FOLD_ORDER``: never by id, which follows arrival.
+    """
+
+    FOLD_ORDER = ("occurred_at", models.F("source_recorded_at").asc(nulls_first=True), "provider_event_id")
+
+    organization = models.ForeignKey(
+        Organization, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
+    connector = models.ForeignKey(Connector, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+")
+    provider_event_id = models.CharField(max_length=500, db_collation="C")
+    #: None for events about a job
+    application = models.ForeignKey(
+        Application, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, null=True, related_name="events"
+    )
+    job = models.ForeignKey(Job, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, null=True, related_name="+")
+    event_type = models.CharField(max_length=32, choices=choices(EventType), db_collation="C")
+    stage_from = models.ForeignKey(
+        Stage, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, null=True, related_name="+"
+    )
+    stage_to = models.ForeignKey(
+        Stage, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, null=True, related_name="+"
+    )
+    actor_external_id = models.CharField(max_length=200, null=True)
+    actor_name = models.CharField(max_length=200, null=True)
+    #: when it happened in the ATS
+    occurred_at = models.DateTimeField()
+    #: when we (or the exporting system) learned of it: what "as known on day D" goes by
+    recorded_at = models.DateTimeField()
+    #: ``recorded_at`` where the source itself told it; part of the fold order, since arrival must not be
+    source_recorded_at = models.DateTimeField(null=True)
+    precision = models.CharField(max_length=8, choices=choices(Precision), default=Precision.EXACT, db_collation="C")
+    metadata = models.JSONField(default=dict)
+    raw_event_id = models.BigIntegerField()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["connector", "provider_event_id"], name="event_once")]
+        indexes = [
+            # the fold: all events of the touched applications; sorted in memory, so the key stays narrow
+            models.Index(fields=["application"], name="event_fold"),
+            # when a job left the open state (clean-ups), and holds
+            models.Index(fields=["job", "occurred_at"], name="event_job_status", condition=Q(event_type="job_status_changed")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event_type} {self.provider_event_id}"

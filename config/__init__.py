@@ -1,0 +1,5 @@
+"""Wiring: names every app, owns no rule."""
+
+from config.celery import app as celery_app
+
+__all__ = ["celery_app"]

@@ -1,0 +1,37 @@
+"""Secrets a single-machine installation makes for itself, once, readable by its owner only.
+
+A deployment sets SECRET_KEY and CREDENTIAL_KEYS in its environment instead, and these files never exist.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+from cryptography.fernet import Fernet
+
+
+def secret_key(var: Path) -> str:
+    return _kept(var / "secrets" / "secret_key", lambda: secrets.token_urlsafe(50))
+
+
+def fernet_key(var: Path) -> str:
+    return _kept(var / "secrets" / "credential_key", lambda: Fernet.generate_key().decode())
+
+
+def _kept(path: Path, make: Callable[[], str]) -> str:
+    """The content of ``path``, made on first use. Two processes starting at once agree on one value."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = path.with_suffix(f".{os.getpid()}")
+    if not path.exists():
+        descriptor = os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(make())
+        try:
+            os.link(draft, path)  # atomic, and refuses to overwrite: the first one wins
+        except FileExistsError:
+            pass
+        draft.unlink()
+    return path.read_text().strip()

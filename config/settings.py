@@ -1,0 +1,246 @@
+"""The one settings file, read from the environment. `.env.example` lists every variable with its meaning.
+
+Grouped as: paths, Django, database, cache and channels, Celery, DRF, admin, product, telemetry.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import dj_database_url
+
+from config import embedded, env, local_secrets
+
+# --- paths ---------------------------------------------------------------------------------------
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = Path(env.text("STAGEWATCH_VAR", str(BASE_DIR / "var")))
+
+# --- Django --------------------------------------------------------------------------------------
+DEBUG = env.flag("DEBUG", False)
+SECRET_KEY = env.text("SECRET_KEY") or local_secrets.secret_key(VAR_DIR)
+ALLOWED_HOSTS = env.listing("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
+CSRF_TRUSTED_ORIGINS = env.listing("CSRF_TRUSTED_ORIGINS")
+
+INSTALLED_APPS = [
+    "daphne",
+    "unfold",
+    "unfold.contrib.filters",
+    "config",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_celery_beat",
+    "django_filters",
+    "django_prometheus",
+    "drf_spectacular",
+    "rest_framework",
+    "knox",
+    "channels",
+    "accounts",
+    "connectors",
+    "ats",
+    "analytics",
+    "issues",
+    "triggers",
+    "realtime",
+]
+
+MIDDLEWARE = [
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_prometheus.middleware.PrometheusAfterMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+ASGI_APPLICATION = "config.asgi.application"
+AUTH_USER_MODEL = "accounts.User"
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "login"
+APPEND_SLASH = False  # contract: paths have no trailing slash
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = True
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+SECURE_CONTENT_TYPE_NOSNIFF = True
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+#: set to true behind TLS: secure cookies, HSTS and the redirect follow from it
+SECURE = env.flag("SECURE", False)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = SECURE
+SESSION_COOKIE_HTTPONLY = True
+SECURE_HSTS_SECONDS = env.integer("SECURE_HSTS_SECONDS", 31_536_000) if SECURE else 0
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("TRUST_PROXY", False) else None
+
+# --- database ------------------------------------------------------------------------------------
+DATABASE_URL = env.text("DATABASE_URL") or embedded.database_url(VAR_DIR)
+#: the owner of the tables runs migrations; everything else runs as a role that owns nothing
+MIGRATION_DATABASE_URL = env.text("MIGRATION_DATABASE_URL") or (
+    env.text("DATABASE_URL") or embedded.migration_database_url(VAR_DIR)
+)
+#: web processes run many threads behind one pool; workers fork and must not (psycopg#1232)
+DATABASE_POOL_SIZE = env.integer("DATABASE_POOL_SIZE", 0)
+
+_database: dict[str, Any] = dj_database_url.parse(DATABASE_URL)  # type: ignore[assignment]
+_database["CONN_HEALTH_CHECKS"] = True
+_database["CONN_MAX_AGE"] = 0 if DATABASE_POOL_SIZE else 600
+_database.setdefault("OPTIONS", {})
+_database["OPTIONS"]["application_name"] = env.text("STAGEWATCH_PROCESS", "manage")
+# below the soft time limit of a step: a stuck statement must not outlive its task
+_database["OPTIONS"]["options"] = (
+    f"-c statement_timeout={env.integer('STATEMENT_TIMEOUT_MS', 120_000)}"
+    f" -c lock_timeout={env.integer('LOCK_TIMEOUT_MS', 60_000)}"
+    " -c idle_in_transaction_session_timeout=180000 -c timezone=UTC"
+)
+if DATABASE_POOL_SIZE:
+    _database["OPTIONS"]["pool"] = {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 10}
+DATABASES = {"default": _database}
+
+# --- Redis: a hint, never a store ------------------------------------------------------------------
+REDIS_URL = env.text("REDIS_URL") or embedded.redis_url(VAR_DIR)
+
+
+def _redis(db: int) -> str:
+    """The same server, another logical database: queues, channels and cache never share keys."""
+    return f"{REDIS_URL.rstrip('/').rsplit('/', 1)[0] if REDIS_URL.count('/') > 2 else REDIS_URL}/{db}"
+
+
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        # redis-py 8 cuts idle reads after 5 s unless told otherwise (channels_redis#422)
+        "CONFIG": {"hosts": [{"address": _redis(1), "socket_timeout": None}], "prefix": "sw"},
+    }
+}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": _redis(2),
+        "OPTIONS": {"socket_timeout": 2, "socket_connect_timeout": 2},
+    }
+}
+
+# --- Celery --------------------------------------------------------------------------------------
+CELERY_BROKER_URL = _redis(0)
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "socket_timeout": 15,  # without it a silently dropped connection leaves a worker deaf for minutes
+    "socket_connect_timeout": 5,
+    "socket_keepalive": True,
+    "health_check_interval": 10,
+    "visibility_timeout": 1800,  # > 3 x the hard time limit: the clock starts at fetch, not at start
+    "unacked_restore_interval": 10,
+    "unacked_restore_throttle": 1,
+}
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 2, "interval_start": 0.1, "interval_step": 0.3, "interval_max": 1}
+CELERY_TASK_IGNORE_RESULT = True  # rows are the record; results in Redis would only pile up
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_RETRY_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_DISABLE_PREFETCH = True
+CELERY_WORKER_MAX_TASKS_PER_CHILD = 1000
+CELERY_WORKER_MAX_MEMORY_PER_CHILD = 600_000  # kB
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 10.0
+CELERY_WORKER_ENABLE_SOFT_SHUTDOWN_ON_IDLE = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TASK_SOFT_TIME_LIMIT = 300
+CELERY_TASK_TIME_LIMIT = 360
+CELERY_TASK_DEFAULT_QUEUE = "sync"
+CELERY_TASK_CREATE_MISSING_QUEUES = True
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_MAX_LOOP_INTERVAL = 5
+CELERY_TIMEZONE = "UTC"
+
+from config.flow import QUEUES  # noqa: E402  (the road names its own queues)
+
+CELERY_TASK_ROUTES = {name: {"queue": queue} for name, queue in QUEUES.items()}
+
+# --- API -----------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "accounts.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PAGINATION_CLASS": "config.drf.CursorPagination",
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "config.drf.problem",
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "UNAUTHENTICATED_USER": None,
+    "DEFAULT_THROTTLE_RATES": {"sync": "30/minute"},
+}
+REST_KNOX = {
+    "TOKEN_TTL": timedelta(days=365),
+    "AUTH_HEADER_PREFIX": "Token",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Stagewatch",
+    "DESCRIPTION": "Hiring-pipeline observability over the ATS a company already has.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+
+# --- admin ---------------------------------------------------------------------------------------
+UNFOLD = {"SITE_TITLE": "Stagewatch", "SITE_HEADER": "Stagewatch", "SITE_URL": "/"}
+
+# --- product -------------------------------------------------------------------------------------
+#: Fernet keys for connector credentials, newest first; the first writes, all read (not SECRET_KEY)
+CREDENTIAL_KEYS = env.listing("CREDENTIAL_KEYS") or [local_secrets.fernet_key(VAR_DIR)]
+#: raw events per batch: measured best between 5,000 and 20,000
+BATCH_SIZE = env.integer("BATCH_SIZE", 10_000, minimum=1)
+#: no data is not recovery: with an older last sync nothing opens and nothing resolves itself
+STALE_AFTER = timedelta(minutes=env.integer("STALE_AFTER_MINUTES", 30, minimum=1))
+
+# --- telemetry -----------------------------------------------------------------------------------
+SENTRY_DSN = env.text("SENTRY_DSN")
+LOG_LEVEL = env.text("LOG_LEVEL", "INFO")
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
+}

@@ -1,0 +1,121 @@
+"""What a provider module offers, and what it is given. A provider is a folder and one registry line.
+
+A provider never touches the database: it asks its ``Memory`` what the last poll saw, yields pages of
+observations, and maps raw payloads to normalized events with a pure function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+import msgspec
+
+from connectors.events import Mapped
+
+
+class SyncMode(StrEnum):
+    FULL = "full"  #: look at everything, details of every application included
+    DELTA = "delta"  #: look at everything listed, details only where something changed
+
+
+class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
+    """What the provider can tell (canonical capability flags). A rule lacking its input is off."""
+
+    polls: bool = False
+    stage_history: bool = False
+    actor_on_stage_change: bool = False
+    incremental_read: bool = False
+    deletion_signal: bool = False
+    interviews: bool = False
+    webhooks: bool = False
+    per_job_stages: bool = False
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """A connector's settings with its secret in clear. Lives in memory for the length of one run."""
+
+    connector_id: int
+    base_url: str
+    #: e.g. the API key; never logged, never in repr
+    secret: str
+    #: provider-specific settings, validated by the provider's ``check_settings``
+    settings: Mapping[str, Any] = {}
+
+    def __repr__(self) -> str:
+        return f"Account(connector_id={self.connector_id})"
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """What the last poll saw of one provider object (``ProviderRecord`` row)."""
+
+    kind: str
+    external_id: str
+    #: provider-specific snapshot, only the allowed fields
+    state: dict[str, Any]
+    listed_at: datetime | None = None
+    detailed_at: datetime | None = None
+    #: complete runs in a row that did not list it
+    missing_runs: int = 0
+    #: worth re-reading though the list shows no change (an application still in play)
+    watched: bool = False
+
+
+class Memory(Protocol):
+    """The provider's own past, read-only to it; changes ride on the pages it yields."""
+
+    def recall(self, kind: str, external_ids: Sequence[str]) -> dict[str, Record]:
+        """The records of these ids, by id; unknown ids are absent."""
+
+    def stalest(self, kind: str, *, before: datetime, limit: int) -> list[Record]:
+        """Watched records whose details were read longest ago (and before ``before``), oldest first."""
+
+    def unlisted(self, kind: str, *, since: datetime) -> Iterator[Record]:
+        """Records no page has listed since ``since``, in id order."""
+
+
+class Observation(msgspec.Struct, frozen=True, kw_only=True):
+    """One raw payload for the inbox: everything ``map`` needs, only allowed fields."""
+
+    #: what the payload tells of, e.g. ``application``, ``jobs``, ``statuses``, ``event``
+    kind: str
+    payload: dict[str, Any]
+    #: application id (or job id): observations with the same key are processed together
+    key: str = ""
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """A committed unit of a run: its raw observations, records and checkpoint are stored together."""
+
+    observations: Sequence[Observation] = ()
+    records: Sequence[Record] = ()
+    #: where to go on after a crash; opaque to everyone else. None: the run is complete.
+    checkpoint: dict[str, Any] | None = None
+    #: how many objects the page looked at (progress)
+    fetched: int = 0
+    #: people-readable losses ("2 details failed; bounded times used")
+    notes: Sequence[str] = ()
+
+
+class Provider(Protocol):
+    """One ATS. Implementations are stateless module-level singletons."""
+
+    name: str
+    label: str
+    capabilities: Capabilities
+
+    def check_settings(self, *, base_url: str, secret: str, settings: Mapping[str, Any]) -> None:
+        """Raise ``NotConfigured`` with one clear sentence if these cannot work. No I/O."""
+
+    def fetch(
+        self, account: Account, *, mode: SyncMode, checkpoint: dict[str, Any] | None, memory: Memory, started_at: datetime
+    ) -> Iterator[Page]:
+        """Yield the pages of one run, resuming after ``checkpoint``. Raises ``ConnectorError``.
+
+        ``started_at`` is the start of the whole run, unchanged when it is resumed.
+        """
+
+    def map(self, kind: str, payload: dict[str, Any]) -> Mapped:
+        """What one observation means. Pure. Raises ``PayloadNotUnderstood``."""

@@ -1,0 +1,38 @@
+"""The log of what browsers were told."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from accounts.models import Organization
+from ats.models import Job
+
+
+class UpdateCounter(models.Model):
+    """Last number given out in an organization. Taken under a row lock, so that number order is commit order:
+    a client that has seen number n has seen everything below it."""
+
+    organization = models.OneToOneField(Organization, on_delete=models.CASCADE, primary_key=True, related_name="+")
+    last_number = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"Update {self.last_number}"
+
+
+class Update(models.Model):
+    """One message, written in the transaction of the change it tells of."""
+
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, db_index=False, related_name="updates")
+    number = models.BigIntegerField()
+    kind = models.CharField(max_length=32)
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, db_constraint=False, db_index=False, null=True, related_name="+")
+    payload = models.JSONField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["organization", "number"]
+        constraints = [models.UniqueConstraint(fields=["organization", "number"], name="update_number_once")]
+        indexes = [models.Index(fields=["created_at"], name="update_prune")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.number}"

@@ -86,7 +86,7 @@ class WorkingCalendar:
         try:
             ZoneInfo(self.zone)
         except (KeyError, ValueError, OSError) as error:
-            raise ValueError(f"Time zone {self.zone!r} is not known; use an IANA name such as Europe/Berlin.") from error
+            raise ValueError(f"Time zone {self.zone!r} is not known; use an IANA name like Europe/Berlin.") from error
         if not self.working_days or not self.working_days <= frozenset(range(7)):
             raise ValueError(
                 f"Working days {sorted(self.working_days)} are not usable; "
@@ -169,7 +169,7 @@ class CompiledCalendar:
 
     def __init__(self, calendar: WorkingCalendar, since: date, until: date) -> None:
         if until <= since:
-            raise ValueError(f"A calendar cannot be compiled from {since} to {until}; the end must come after the start.")
+            raise ValueError(f"A calendar cannot be compiled from {since} to {until}; its end must come later.")
         self.calendar = calendar
         self.since = since
         self.until = until

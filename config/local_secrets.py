@@ -21,6 +21,11 @@ def fernet_key(var: Path) -> str:
     return _kept(var / "secrets" / "credential_key", lambda: Fernet.generate_key().decode())
 
 
+def database_password(var: Path, role: str) -> str:
+    """URL-safe by construction, so that it can stand in DATABASE_URL as it is."""
+    return _kept(var / "secrets" / f"{role}_password", lambda: secrets.token_urlsafe(24))
+
+
 def _kept(path: Path, make: Callable[[], str]) -> str:
     """The content of ``path``, made on first use. Two processes starting at once agree on one value."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

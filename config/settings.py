@@ -11,11 +11,11 @@ from typing import Any
 
 import dj_database_url
 
-from config import embedded, env, local_secrets
+from config import embedded, env, local_secrets, redis_url
 
 # --- paths ---------------------------------------------------------------------------------------
 BASE_DIR = Path(__file__).resolve().parent.parent
-VAR_DIR = Path(env.text("STAGEWATCH_VAR", str(BASE_DIR / "var")))
+VAR_DIR = embedded.var_dir()
 
 # --- Django --------------------------------------------------------------------------------------
 DEBUG = env.flag("DEBUG", False)
@@ -111,11 +111,10 @@ SECURE_HSTS_SECONDS = env.integer("SECURE_HSTS_SECONDS", 31_536_000) if SECURE e
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("TRUST_PROXY", False) else None
 
 # --- database ------------------------------------------------------------------------------------
-DATABASE_URL = env.text("DATABASE_URL") or embedded.database_url(VAR_DIR)
+_OWN_URL = env.url("DATABASE_URL", ("postgresql", "postgres"))
+DATABASE_URL = _OWN_URL or embedded.database_url(VAR_DIR)
 #: the owner of the tables runs migrations; everything else runs as a role that owns nothing
-MIGRATION_DATABASE_URL = env.text("MIGRATION_DATABASE_URL") or (
-    env.text("DATABASE_URL") or embedded.migration_database_url(VAR_DIR)
-)
+MIGRATION_DATABASE_URL = env.url("MIGRATION_DATABASE_URL", ("postgresql", "postgres")) or (_OWN_URL or embedded.migration_database_url(VAR_DIR))
 #: web processes run many threads behind one pool; workers fork and must not (psycopg#1232)
 DATABASE_POOL_SIZE = env.integer("DATABASE_POOL_SIZE", 0)
 
@@ -135,31 +134,25 @@ if DATABASE_POOL_SIZE:
 DATABASES = {"default": _database}
 
 # --- Redis: a hint, never a store ------------------------------------------------------------------
-REDIS_URL = env.text("REDIS_URL") or embedded.redis_url(VAR_DIR)
-
-
-def _redis(db: int) -> str:
-    """The same server, another logical database: queues, channels and cache never share keys."""
-    return f"{REDIS_URL.rstrip('/').rsplit('/', 1)[0] if REDIS_URL.count('/') > 2 else REDIS_URL}/{db}"
-
+REDIS_URL = env.url("REDIS_URL", redis_url.SCHEMES) or embedded.redis_url(VAR_DIR)
 
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
         # redis-py 8 cuts idle reads after 5 s unless told otherwise (channels_redis#422)
-        "CONFIG": {"hosts": [{"address": _redis(1), "socket_timeout": None}], "prefix": "sw"},
+        "CONFIG": {"hosts": [{"address": redis_url.database(REDIS_URL, redis_url.CHANNELS), "socket_timeout": None}], "prefix": "sw"},
     }
 }
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": _redis(2),
+        "LOCATION": redis_url.database(REDIS_URL, redis_url.CACHE),
         "OPTIONS": {"socket_timeout": 2, "socket_connect_timeout": 2},
     }
 }
 
 # --- Celery --------------------------------------------------------------------------------------
-CELERY_BROKER_URL = _redis(0)
+CELERY_BROKER_URL = redis_url.broker(REDIS_URL)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_TRANSPORT_OPTIONS = {

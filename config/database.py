@@ -1,0 +1,71 @@
+"""Two roles on one database: the owner changes tables, the application only uses them.
+
+So that row-level security, missing grants and the append-only ledger hold for everything but migrations.
+Where MIGRATION_DATABASE_URL names the same role as DATABASE_URL, both are one and nothing here does harm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dj_database_url
+from django.conf import settings
+from django.db import connection
+from psycopg import sql
+
+#: what of an address makes the difference between the two roles
+ADDRESS = ("HOST", "PORT", "USER", "PASSWORD")
+
+
+@contextmanager
+def as_owner() -> Iterator[None]:
+    """Within, the default connection is the owner's, without the pool and time limits of ordinary work.
+
+    The same alias, not a second one: migrations that name no alias would otherwise wait for the lock that
+    their own schema change holds.
+    """
+    owner = dj_database_url.parse(settings.MIGRATION_DATABASE_URL)
+    ours = connection.settings_dict
+    before = {key: ours.get(key) for key in (*ADDRESS, "OPTIONS")}
+    options = {key: value for key, value in before["OPTIONS"].items() if key not in {"pool", "options"}}
+    _reconnect({key: owner.get(key, "") for key in ADDRESS} | {"OPTIONS": options | owner.get("OPTIONS", {})})
+    try:
+        yield
+    finally:
+        _reconnect(before)
+
+
+def _reconnect(values: dict[str, object]) -> None:
+    """The next query opens a connection with the new values."""
+    connection.close()
+    if connection.settings_dict["OPTIONS"].get("pool"):
+        connection.close_pool()
+    connection.settings_dict.update(values)
+
+
+def app_role() -> str:
+    return str(settings.DATABASES["default"]["USER"])
+
+
+def grant_to_app() -> None:
+    """Let the application's role use what the owner has made and will make in this database. Repeatable.
+
+    Call inside ``as_owner``. Rows and sequences only: no TRUNCATE, no REFERENCES, no TRIGGER.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_user")
+        (owner,) = cursor.fetchone()
+        if owner == app_role():
+            return
+        role = sql.Identifier(app_role())
+        for statement in (
+            "GRANT USAGE ON SCHEMA public TO {role}",
+            "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}",
+            "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role}",
+            "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {role}",
+            "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO {role}",
+        ):
+            cursor.execute(sql.SQL(statement).format(role=role))
+        # the batches' staging tables are temporary
+        cursor.execute(sql.SQL("GRANT TEMPORARY ON DATABASE {} TO {}").format(sql.Identifier(connection.settings_dict["NAME"]), role))

@@ -1,0 +1,90 @@
+"""Typed readers of environment variables: a bad value stops the start with one clear sentence.
+
+A variable is looked for in the process environment, then in the file named by ``NAME_FILE`` (container
+secrets), then in the checkout's ``.env``. `.env.example` lists them all.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+DOTENV = Path(__file__).resolve().parent.parent / ".env"
+
+
+def text(name: str, default: str = "") -> str:
+    """The variable as it stands, or the default where it is set nowhere."""
+    if name in os.environ:
+        return os.environ[name]
+    path = os.environ.get(f"{name}_FILE")
+    if path is None:
+        return dotenv(DOTENV).get(name, default)
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ImproperlyConfigured(f"{name}_FILE points to {path}, which cannot be read: {error.strerror}.") from error
+
+
+def flag(name: str, default: bool = False) -> bool:
+    value = text(name, "true" if default else "false").lower()
+    if value not in {"true", "false"}:
+        raise ImproperlyConfigured(f"{name} must be true or false, not {value!r}.")
+    return value == "true"
+
+
+def integer(name: str, default: int, *, minimum: int = 0, maximum: int | None = None) -> int:
+    value = text(name, str(default))
+    limits = f"of at least {minimum}" if maximum is None else f"between {minimum} and {maximum}"
+    try:
+        number = int(value)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} must be a whole number {limits}, not {value!r}.") from None
+    if number < minimum or (maximum is not None and number > maximum):
+        raise ImproperlyConfigured(f"{name} must be a whole number {limits}, not {value!r}.")
+    return number
+
+
+def listing(name: str, default: str = "") -> list[str]:
+    """A comma-separated list; empty entries are dropped."""
+    return [part.strip() for part in text(name, default).split(",") if part.strip()]
+
+
+def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
+    value = text(name, default)
+    if value not in allowed:
+        raise ImproperlyConfigured(f"{name} must be one of {', '.join(allowed)}, not {value!r}.")
+    return value
+
+
+def url(name: str, schemes: tuple[str, ...]) -> str:
+    """A URL with one of the ``schemes``, or "" where it is unset. The value may hold a password, so no message repeats it."""
+    value = text(name)
+    scheme = urlsplit(value).scheme
+    if value and scheme not in schemes:
+        raise ImproperlyConfigured(f"{name} must start with {' or '.join(f'{s}://' for s in schemes)}, not {scheme or 'nothing'}://.")
+    return value
+
+
+@cache
+def dotenv(path: Path) -> dict[str, str]:
+    """The assignments of a ``.env`` file: ``NAME=value`` lines, ``#`` comments, optional quotes, nothing expanded."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return {}
+    found: dict[str, str] = {}
+    for number, line in enumerate(lines, start=1):
+        line = line.strip().removeprefix("export ")
+        if not line or line.startswith("#"):
+            continue
+        name, equals, value = line.partition("=")
+        if not equals or not name.strip().isidentifier():
+            raise ImproperlyConfigured(f"{path}, line {number}: expected NAME=value.")
+        value = value.strip()
+        quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
+        found[name.strip()] = value[1:-1] if quoted else value
+    return found

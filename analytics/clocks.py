@@ -51,8 +51,7 @@ class OfficeHours:
     def __post_init__(self) -> None:
         if self.closes <= self.opens and self.closes != time.min:
             raise ValueError(
-                f"Office hours {self.opens:%H:%M}-{self.closes:%H:%M} end before they begin; "
-                "swap them, or close at 00:00 for midnight."
+                f"Office hours {self.opens:%H:%M}-{self.closes:%H:%M} end before they begin; swap them, or close at 00:00 for midnight."
             )
 
 
@@ -88,10 +87,7 @@ class WorkingCalendar:
         except (KeyError, ValueError, OSError) as error:
             raise ValueError(f"Time zone {self.zone!r} is not known; use an IANA name like Europe/Berlin.") from error
         if not self.working_days or not self.working_days <= frozenset(range(7)):
-            raise ValueError(
-                f"Working days {sorted(self.working_days)} are not usable; "
-                "give at least one of 0 (Monday) to 6 (Sunday)."
-            )
+            raise ValueError(f"Working days {sorted(self.working_days)} are not usable; give at least one of 0 (Monday) to 6 (Sunday).")
 
     def open_span(self, day: date) -> tuple[datetime, datetime] | None:
         """The open part of a local date as UTC instants, or None on weekends and holidays.
@@ -262,10 +258,7 @@ class CompiledCalendar:
         """The first instant at which the table has counted ``target`` business days."""
         index = bisect_left(self._before, target - TOLERANCE)
         if index == len(self._before):
-            raise ValueError(
-                f"That many business days reach beyond the compiled calendar (until {self.until}); "
-                "compile a wider range."
-            )
+            raise ValueError(f"That many business days reach beyond the compiled calendar (until {self.until}); compile a wider range.")
         if index == 0:
             return _from_epoch(self._starts[0])
         start, rate = self._starts[index - 1], self._rates[index - 1]

@@ -22,6 +22,4 @@ def public_holidays(country: str, years: Iterable[int], *, subdivision: str | No
         return frozenset(holidays.country_holidays(country, subdiv=subdivision, years=list(years)))
     except NotImplementedError as error:
         place = f"{country}-{subdivision}" if subdivision else country
-        raise ValueError(
-            f"No public holidays are known for {place!r}; use ISO 3166 codes such as DE or US-CA."
-        ) from error
+        raise ValueError(f"No public holidays are known for {place!r}; use ISO 3166 codes such as DE or US-CA.") from error

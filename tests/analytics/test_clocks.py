@@ -231,9 +231,7 @@ def test_office_hours_may_run_until_midnight() -> None:
         (OFFICE, "2026-06-05 20:00", 5, "2026-06-12 17:00"),
     ],
 )
-def test_a_due_time_is_the_first_instant_with_so_many_business_days(
-    calendar: WorkingCalendar, start: str, n: float, due: str
-) -> None:
+def test_a_due_time_is_the_first_instant_with_so_many_business_days(calendar: WorkingCalendar, start: str, n: float, due: str) -> None:
     compiled = compile_calendar(calendar, date(2026, 1, 1), date(2027, 1, 1))
     assert calendar.add_business_days(local(start), n) == local(due).astimezone(UTC)
     assert compiled.add_business_days(local(start), n) == local(due).astimezone(UTC)
@@ -314,9 +312,7 @@ SHOWN = timedelta(seconds=6)  # more than the 4.32 s (of a day of up to 30 h) by
 
 @st.composite
 def calendars(draw: st.DrawFn) -> WorkingCalendar:
-    hours = draw(
-        st.none() | st.tuples(st.integers(0, 1438), st.integers(1, 1439)).filter(lambda pair: pair[0] < pair[1])
-    )
+    hours = draw(st.none() | st.tuples(st.integers(0, 1438), st.integers(1, 1439)).filter(lambda pair: pair[0] < pair[1]))
     return WorkingCalendar(
         zone=draw(st.sampled_from(ZONES)),
         working_days=draw(st.frozensets(st.integers(0, 6), min_size=1)),
@@ -325,9 +321,7 @@ def calendars(draw: st.DrawFn) -> WorkingCalendar:
     )
 
 
-def moments(
-    first: datetime = datetime(2009, 6, 1), last: datetime = datetime(2012, 3, 1)
-) -> st.SearchStrategy[datetime]:
+def moments(first: datetime = datetime(2009, 6, 1), last: datetime = datetime(2012, 3, 1)) -> st.SearchStrategy[datetime]:
     return st.datetimes(first, last, timezones=st.just(UTC)).map(lambda t: t.replace(microsecond=0))
 
 
@@ -337,18 +331,14 @@ def holds() -> st.SearchStrategy[list[Hold]]:
 
 def bounded_holds() -> st.SearchStrategy[list[Hold]]:
     return st.lists(
-        st.tuples(moments(), st.integers(0, 30 * 86_400)).map(
-            lambda hold: (hold[0], hold[0] + timedelta(seconds=hold[1]))
-        ),
+        st.tuples(moments(), st.integers(0, 30 * 86_400)).map(lambda hold: (hold[0], hold[0] + timedelta(seconds=hold[1]))),
         max_size=3,
     )
 
 
 @settings(max_examples=150, deadline=None)
 @given(calendars(), moments(), st.integers(0, 60 * 86_400), holds())
-def test_the_table_gives_the_numbers_of_the_calendar(
-    calendar: WorkingCalendar, start: datetime, length: int, on_hold: list[Hold]
-) -> None:
+def test_the_table_gives_the_numbers_of_the_calendar(calendar: WorkingCalendar, start: datetime, length: int, on_hold: list[Hold]) -> None:
     end = start + timedelta(seconds=length)
     compiled = CompiledCalendar(calendar, *RANGE)
     assert compiled.bd(start, end, holds=on_hold) == calendar.bd(start, end, holds=on_hold)
@@ -357,9 +347,7 @@ def test_the_table_gives_the_numbers_of_the_calendar(
 
 @settings(max_examples=100, deadline=None)
 @given(calendars(), moments(), st.integers(0, 40 * 86_400), st.integers(0, 40 * 86_400))
-def test_business_days_add_up_and_never_run_back(
-    calendar: WorkingCalendar, a: datetime, first: int, second: int
-) -> None:
+def test_business_days_add_up_and_never_run_back(calendar: WorkingCalendar, a: datetime, first: int, second: int) -> None:
     b = a + timedelta(seconds=first)
     c = b + timedelta(seconds=second)
     assert calendar.bd(a, c) >= calendar.bd(a, b)
@@ -369,9 +357,7 @@ def test_business_days_add_up_and_never_run_back(
 
 @settings(max_examples=100, deadline=None)
 @given(calendars(), moments(), st.integers(0, 40 * 86_400))
-def test_no_stretch_is_worth_more_than_the_dates_it_touches(
-    calendar: WorkingCalendar, a: datetime, length: int
-) -> None:
+def test_no_stretch_is_worth_more_than_the_dates_it_touches(calendar: WorkingCalendar, a: datetime, length: int) -> None:
     zone = ZoneInfo(calendar.zone)
     b = a + timedelta(seconds=length)
     dates = (b.astimezone(zone).date() - a.astimezone(zone).date()).days + 1
@@ -387,9 +373,7 @@ def test_no_stretch_is_worth_more_than_the_dates_it_touches(
     1.0,
     [(datetime(2010, 1, 2, tzinfo=UTC), datetime(2010, 1, 4, tzinfo=UTC))],
 )
-def test_adding_business_days_inverts_counting_them(
-    calendar: WorkingCalendar, start: datetime, n: float, on_hold: list[Hold]
-) -> None:
+def test_adding_business_days_inverts_counting_them(calendar: WorkingCalendar, start: datetime, n: float, on_hold: list[Hold]) -> None:
     due = calendar.add_business_days(start, n, holds=on_hold)
     assert due is not None
     # At the due time exactly n have passed, and a few seconds before it fewer ...

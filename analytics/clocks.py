@@ -97,12 +97,9 @@ class WorkingCalendar:
         if day.weekday() not in self.working_days or day in self.holidays:
             return None
         zone = ZoneInfo(self.zone)
-        hours = self.office_hours
-        opens = _instant(day, hours.opens if hours else time.min, zone)
-        if hours is None or hours.closes == time.min:
-            closes = _instant(day + ONE_DAY, time.min, zone)
-        else:
-            closes = _instant(day, hours.closes, zone)
+        hours = self.office_hours or OfficeHours(time.min, time.min)
+        opens = _instant(day, hours.opens, zone)
+        closes = _instant(day + ONE_DAY if hours.closes == time.min else day, hours.closes, zone)
         return (opens, closes) if closes > opens else None
 
     def bd(self, a: datetime, b: datetime, *, holds: Iterable[Hold] = ()) -> float:

@@ -45,7 +45,8 @@ def _reconnect(values: dict[str, object]) -> None:
 
 
 def app_role() -> str:
-    return str(settings.DATABASES["default"]["USER"])
+    """Whom everything but migrations connects as (from the URL: ``as_owner`` changes the connection's own settings)."""
+    return str(dj_database_url.parse(settings.DATABASE_URL)["USER"])
 
 
 def grant_to_app() -> None:

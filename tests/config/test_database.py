@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import pytest
+from django.db import ProgrammingError, connection
+
+from config import database
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_application_is_neither_superuser_nor_owner_of_its_tables() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT rolsuper, rolbypassrls, rolcreaterole FROM pg_roles WHERE rolname = current_user")
+        assert cursor.fetchone() == (False, False, False)
+        cursor.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public' AND tableowner = current_user")
+        assert cursor.fetchone() == (0,)
+        cursor.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
+        assert cursor.fetchone()[0] > 20
+
+
+def test_the_application_cannot_change_a_table() -> None:
+    with pytest.raises(ProgrammingError, match="must be owner"), connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE accounts_organization ADD COLUMN gone integer")
+
+
+def test_the_application_may_stage_rows_in_a_temporary_table() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TEMP TABLE staging (id bigint)")
+        cursor.execute("INSERT INTO staging VALUES (1)")
+        cursor.execute("SELECT count(*) FROM staging")
+        assert cursor.fetchone() == (1,)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_owner_is_asked_for_explicitly_and_handed_back() -> None:
+    def user() -> str:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT current_user")
+            return str(cursor.fetchone()[0])
+
+    before = user()
+    with database.as_owner():
+        owner = user()
+
+    assert before == user() == database.app_role()
+    assert owner != before
+
+
+def test_the_application_reads_and_writes_what_the_migrations_made() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')"
+            " AND NOT (has_table_privilege(oid, 'SELECT') AND has_table_privilege(oid, 'INSERT'))"
+        )
+        assert cursor.fetchall() == []

@@ -1,0 +1,155 @@
+"""Real processes beside a test: Celery workers, beat and the web server, as the Procfile would run them."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import redis
+from django.conf import settings
+from django.db import connection
+
+from config import processes
+
+ROOT = Path(__file__).resolve().parent.parent
+
+FLOW_QUEUES = "raw-events,normalized-events,snapshots,metrics,issues,tasks,updates"
+
+
+@dataclass
+class Running:
+    """One process, its output read as it comes."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    lines: list[str] = field(default_factory=list)
+    _arrived: threading.Condition = field(default_factory=threading.Condition)
+
+    def read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            with self._arrived:
+                self.lines.append(line.decode(errors="replace").rstrip())
+                self._arrived.notify_all()
+        with self._arrived:
+            self._arrived.notify_all()
+
+    def wait_for_line(self, part: str, *, timeout: float = 60) -> str:
+        """The first line holding ``part``. Fails with the process's last words if it ends or is silent too long."""
+
+        def found() -> str | None:
+            return next((line for line in self.lines if part in line), None)
+
+        with self._arrived:
+            self._arrived.wait_for(lambda: found() or self.process.poll() is not None, timeout=timeout)
+        line = found()
+        assert line is not None, f"{self.name} never said {part!r}:\n" + "\n".join(self.lines[-30:])
+        return line
+
+    def kill(self) -> None:
+        """kill -9 of the process and its children: nobody gets to say good-bye."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+class LiveStack:
+    def __init__(self) -> None:
+        self.running: list[Running] = []
+        self.environment = {
+            **os.environ,
+            "DATABASE_URL": _with_database(settings.DATABASE_URL),
+            "MIGRATION_DATABASE_URL": _with_database(settings.MIGRATION_DATABASE_URL),
+            "REDIS_URL": settings.REDIS_URL,
+            "PYTHONUNBUFFERED": "1",
+        }
+        # what an earlier test left on the broker would be run against this test's rows
+        self.broker().flushall()
+
+    def broker(self) -> redis.Redis:
+        return redis.Redis.from_url(settings.REDIS_URL)
+
+    def spawn(self, name: str, *command: str, **environment: str) -> Running:
+        """Any command of this checkout in a process group of its own."""
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**self.environment, "STAGEWATCH_PROCESS": name, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=processes.child_setup(signal.SIGKILL),
+        )
+        running = Running(name, process)
+        threading.Thread(target=running.read, name=f"read-{name}", daemon=True).start()
+        self.running.append(running)
+        return running
+
+    def worker(self, name: str = "worker", *, queues: str = f"{FLOW_QUEUES},sync", concurrency: int = 1, **environment: str) -> Running:
+        """A prefork worker, ready to take work."""
+        running = self.spawn(
+            name, sys.executable, "-m", "celery", "-A", "config", "worker", "-Q", queues, "-c", str(concurrency),
+            "-n", f"{name}@%h", "--loglevel", "INFO", **environment,
+        )  # fmt: skip
+        running.wait_for_line(" ready.")
+        return running
+
+    def beat(self) -> Running:
+        running = self.spawn("beat", sys.executable, "-m", "celery", "-A", "config", "beat", "--loglevel", "INFO", "--pidfile=")
+        running.wait_for_line("beat: Starting")
+        return running
+
+    def web(self) -> str:
+        """The web server on a free loopback port; returns its address, without a slash at the end."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        running = self.spawn("web", sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(port), "config.asgi:application")
+        running.wait_for_line("Listening on TCP")
+        return f"http://127.0.0.1:{port}"
+
+    def manage(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        """``manage.py`` against the same database, to its end."""
+        command = [sys.executable, "manage.py", *arguments]
+        return subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=timeout, check=False)
+
+    def stop(self) -> None:
+        for running in reversed(self.running):
+            if running.process.poll() is None:
+                running.process.send_signal(signal.SIGTERM)
+        for running in self.running:
+            try:
+                running.process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                pass
+            try:
+                os.killpg(running.process.pid, signal.SIGKILL)  # children that outlived theirs
+            except ProcessLookupError:
+                pass
+            running.process.wait()
+            if running.process.stdout is not None:
+                running.process.stdout.close()
+        self.running.clear()
+
+
+def wait_until(condition: Callable[[], object], *, timeout: float = 30, what: str = "the condition") -> None:
+    """Ask until the condition holds. For what other processes do and nobody here is told of."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not come about within {timeout:.0f} s"
+        select.select([], [], [], 0.05)
+
+
+def _with_database(url: str) -> str:
+    """The same server and role, the database of this test run."""
+    return urlunsplit(urlsplit(url)._replace(path=f"/{connection.settings_dict['NAME']}"))

@@ -20,10 +20,6 @@ from config.servers import START_PATIENCE, STOP_PATIENCE, Server, server
 
 #: seconds between looks at the lock and at the server
 TICK = 0.2
-#: seconds before a server that died again is restarted; the first time is at once
-RESTART_DELAYS = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
-#: seconds after which a server counts as well again
-WELL_AFTER = 60.0
 
 
 class Keeper:
@@ -59,16 +55,15 @@ class Keeper:
 
     def watch(self) -> None:
         """Until told to stop, or nobody uses the server: restart it whenever it dies."""
-        deaths, born = 0, time.monotonic()
+        restarts, born = processes.Restarts(), time.monotonic()
         while not self.stopping.wait(TICK):
             # from here on newcomers wait, until this process and its server are gone
             if self.users.acquire(blocking=False):
                 return
             if self.child is None or self.child.poll() is not None:
-                deaths = 0 if time.monotonic() - born > WELL_AFTER else deaths
                 _say(f"{self.server.name} ended, starting it again")
-                self.stopping.wait(RESTART_DELAYS[min(deaths, len(RESTART_DELAYS) - 1)])
-                deaths, born = deaths + 1, time.monotonic()
+                self.stopping.wait(restarts.delay(lived=time.monotonic() - born))
+                born = time.monotonic()
                 try:
                     self.bring_up()
                 except EmbeddedError as error:

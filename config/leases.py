@@ -16,10 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from config.embedded import BASE_DIR, EmbeddedError, keeper_lock, log_path, make_var, users_lock
-from config.processes import FileLock, is_locked
+from config.processes import FileLock, is_locked, open_log
 from config.servers import START_PATIENCE, STOP_PATIENCE, Server, server
-
-LOG_LIMIT = 10_000_000  # bytes; a longer log starts anew, the last one stays beside it
 
 
 class Lease:
@@ -38,6 +36,12 @@ class Lease:
                 raise EmbeddedError(f"{name} under {self._var} does not finish stopping; see {log_path(self._var, name)}.")
             time.sleep(0.05)
         self._locks[name] = lock
+
+    def renew(self) -> None:
+        """Bring back a server whose keeper was killed; a look at a lock where all is well. Raises EmbeddedError."""
+        for name in self._locks:
+            if not is_locked(keeper_lock(self._var, name)):
+                _start_one(self._var, name)
 
     def release(self, *, wait: bool = True) -> None:
         """Let go. With ``wait``, return when the servers nobody else uses are down."""
@@ -69,10 +73,14 @@ def start(var: Path, names: Sequence[str]) -> Lease:
     lease = Lease(var)
     for name in names:
         lease.take(name)
-        # held across the wait: of two commands starting at once, the second finds the first one's server
-        with FileLock(var / "run" / f"{name}.start"):
-            _ensure_running(server(name, var))
+        _start_one(var, name)
     return lease
+
+
+def _start_one(var: Path, name: str) -> None:
+    # held across the wait: of two commands starting at once, the second finds the first one's server
+    with FileLock(var / "run" / f"{name}.start"):
+        _ensure_running(server(name, var))
 
 
 def _ensure_running(wanted: Server) -> None:
@@ -91,9 +99,7 @@ def _launch_keeper(var: Path, name: str) -> None:
     """Start a keeper in a session of its own (Ctrl-C is not for it) and wait for its one line of report."""
     reader, writer = os.pipe()
     log = log_path(var, name)
-    if log.exists() and log.stat().st_size > LOG_LIMIT:
-        log.replace(log.with_suffix(".log.1"))
-    with log.open("ab") as output:
+    with open_log(log) as output:
         subprocess.run(
             [sys.executable, "-m", "config.keeper", name, str(var), str(writer)],
             cwd=BASE_DIR,

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
+from typing import BinaryIO, cast
 
 import psutil
 
@@ -43,6 +44,33 @@ def child_setup(signal_number: int) -> Callable[[], None]:
             os._exit(1)
 
     return setup
+
+
+class Restarts:
+    """How long to wait before a process that died is started again: at once, then longer each time."""
+
+    DELAYS = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)  # seconds
+    WELL_AFTER = 60.0  # seconds of life after which earlier deaths are forgiven
+
+    def __init__(self) -> None:
+        self.deaths = 0
+
+    def delay(self, *, lived: float) -> float:
+        """Seconds to wait after a life of ``lived`` seconds. Counts the death."""
+        self.deaths = 0 if lived > self.WELL_AFTER else self.deaths
+        delay = self.DELAYS[min(self.deaths, len(self.DELAYS) - 1)]
+        self.deaths += 1
+        return delay
+
+
+LOG_LIMIT = 10_000_000  # bytes
+
+
+def open_log(path: Path) -> BinaryIO:
+    """The log to append to. One grown too long is put aside first, as ``NAME.log.1``."""
+    if path.exists() and path.stat().st_size > LOG_LIMIT:
+        path.replace(path.with_name(f"{path.name}.1"))
+    return cast(BinaryIO, path.open("ab", buffering=0))
 
 
 class FileLock:

@@ -1,0 +1,49 @@
+# What a person types. Everything needs only python3 (3.11 or newer) and make; the rest is installed into .venv.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev demo run test check bench faults format schema lock clean
+
+PORT ?= 8000
+export PORT
+
+PYTHON := .venv/bin/python
+
+help: ## show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: ## install what running needs
+	@scripts/setup.sh requirements.txt
+
+setup-dev: ## install what testing and checking need too
+	@scripts/setup.sh requirements-dev.txt
+
+demo: setup ## the whole system on a simulated company; Ctrl-C stops it (PORT=8000)
+	@exec $(PYTHON) manage.py demo
+
+run: setup ## the same system for your own ATS account (PORT=8000)
+	@exec $(PYTHON) manage.py stack
+
+test: setup-dev ## every test, on real servers and workers
+	@$(PYTHON) -m pytest -q $(PYTEST_ARGS)
+
+check: setup-dev ## format, lint, types, import contracts, migrations, OpenAPI
+	@scripts/check.sh
+
+bench: setup-dev ## ours beside peers and limits, in one run
+	@$(PYTHON) -m benchmarks $(BENCH_ARGS)
+
+faults: setup-dev ## kill and cut things while events flow, then compare with what was sent
+	@$(PYTHON) -m benchmarks.faults $(FAULTS_ARGS)
+
+format: setup-dev ## rewrite the code in the agreed format
+	@$(PYTHON) -m ruff format -q . && $(PYTHON) -m ruff check -q --fix .
+
+schema: setup-dev ## write docs/openapi.yaml anew
+	@$(PYTHON) manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
+
+lock: ## pin what pyproject.toml asks for (needs uv)
+	@scripts/lock.sh
+
+clean: ## remove var/: the embedded servers' data, logs and local secrets
+	@$(PYTHON) scripts/clean.py

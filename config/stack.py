@@ -1,0 +1,114 @@
+"""The whole product on one machine: embedded servers, schema, and the Procfile's processes under one supervisor."""
+
+from __future__ import annotations
+
+import time
+import urllib.error
+import urllib.request
+from collections import defaultdict, deque
+from collections.abc import Callable
+from types import TracebackType
+
+from config import embedded, env, leases
+from config.supervisor import Listener, Supervisor, parse_procfile, require_free_port
+
+#: seconds between looks at the embedded servers' keepers
+LEASE_CHECK = 2.0
+#: seconds a fresh web process or worker may take; imports on a busy small machine
+READY_PATIENCE = 90.0
+#: deaths while starting after which a process is not going to stay up
+GIVE_UP_AFTER = 3
+
+
+class StackError(Exception):
+    """The stack did not come up. One sentence, then the last words of the process at fault."""
+
+
+class Stack:
+    """Use as a context manager: on leaving, every process started here is gone."""
+
+    def __init__(self, *, listener: Listener | None = None) -> None:
+        self.var = embedded.var_dir()
+        self.host = env.text("HOST", "127.0.0.1")
+        self.port = env.integer("PORT", 8000, minimum=1, maximum=65_535)
+        self.supervisor = Supervisor(root=embedded.BASE_DIR, logs=self.var / "log", listener=self._heard)
+        self._listener = listener
+        self._last_words: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=15))
+        self._ready: set[str] = set()
+        self._lease: leases.Lease | None = None
+        self._checked = 0.0
+
+    @property
+    def url(self) -> str:
+        shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)  # noqa: S104 (compared, not bound)
+        return f"http://{shown}:{self.port}"
+
+    def __enter__(self) -> Stack:
+        require_free_port(self.host, self.port)
+        self._lease = leases.start(self.var, embedded.needed())
+        self.supervisor.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            self.supervisor.__exit__(kind, error, trace)
+        finally:
+            if self._lease is not None:
+                self._lease.release()
+
+    def bring_up(self) -> None:
+        """Migrate, start what the Procfile names, wait until it answers. Raises StackError."""
+        commands = parse_procfile((embedded.BASE_DIR / "Procfile").read_text(encoding="utf-8"))
+        release = commands.pop("release", None)
+        if release is not None:
+            self.run("release", release)
+        for name, command in commands.items():
+            self.supervisor.add(name, command)
+        workers = {name for name in commands if " worker " in f" {commands[name]} "}
+        self.wait("worker", lambda: workers <= self._ready)
+        self.wait("web", lambda: answers(f"{self.url}/admin/login/"))
+
+    def run(self, name: str, command: str) -> None:
+        """One command to its end, beside what runs. Raises StackError if it fails."""
+        code = self.supervisor.run_once(name, command)
+        if code != 0:
+            raise StackError(f"{name} failed with code {code}:{self._quote(name)}")
+
+    def wait(self, name: str, condition: Callable[[], bool]) -> None:
+        """Until the condition holds. Raises StackError when it takes too long, or when a process cannot stay up."""
+
+        def settled() -> bool:
+            for child in self.supervisor.children.values():
+                if child.restarts.deaths >= GIVE_UP_AFTER:
+                    raise StackError(f"{child.name} ended {GIVE_UP_AFTER} times while starting:{self._quote(child.name)}")
+            return condition()
+
+        if not self.supervisor.wait_for(settled, timeout=READY_PATIENCE):
+            raise StackError(f"{name} was not ready within {READY_PATIENCE:.0f} s:{self._quote(name)}")
+
+    def step(self) -> None:
+        """A moment of looking after everything. Raises Stopped once asked for the end."""
+        self.supervisor.step()
+        if self._lease is not None and time.monotonic() - self._checked > LEASE_CHECK:
+            self._checked = time.monotonic()
+            self._lease.renew()
+
+    def _heard(self, name: str, line: str) -> None:
+        self._last_words[name].append(line)
+        if line.endswith(" ready."):  # what a Celery worker says once it takes work
+            self._ready.add(name)
+        if self._listener is not None:
+            self._listener(name, line)
+
+    def _quote(self, name: str) -> str:
+        words = "".join(f"\n  {line}" for line in self._last_words[name]) or " it said nothing"
+        return f"{words}\n(the whole log: {self.supervisor.logs / name}.log)"
+
+
+def answers(url: str) -> bool:
+    """Whether a GET is answered with 200 within a second."""
+    try:
+        with urllib.request.urlopen(url, timeout=1) as response:  # noqa: S310 (http, our own address)
+            return bool(response.status == 200)
+    except (urllib.error.URLError, TimeoutError, ConnectionError):
+        return False

@@ -48,6 +48,12 @@ class RequestRefused(ConnectorError):
     code = "request_refused"
 
 
+class NotFound(RequestRefused):
+    """The one thing asked for is not there (404): of an object's own address, a hint that it is gone."""
+
+    code = "not_found"
+
+
 class PayloadNotUnderstood(ConnectorError):
     """An answer or record that cannot be read; the record is set aside, its neighbours go on."""
 

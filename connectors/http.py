@@ -313,9 +313,9 @@ class HttpClient:
         return self._redaction.sub("[redacted]", line)[:200]
 
 
-def basic(user: str, password: str = "x") -> str:
-    """The Authorization header of HTTP Basic."""
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+def basic(key: str) -> str:
+    """The Authorization header of HTTP Basic with an API key as the user; providers ignore the password."""
+    return "Basic " + base64.b64encode(f"{key}:x".encode()).decode()
 
 
 def bearer(token: str) -> str:

@@ -131,7 +131,7 @@ class ScriptedServer:
                     self.wfile.flush()
                     time.sleep(drip)
 
-            def log_message(self, format: str, *args: Any) -> None:
+            def log_message(self, *args: Any) -> None:
                 pass
 
         return Handler

@@ -143,7 +143,7 @@ def test_percentiles_are_shown_from_their_number_of_exits_on(n_exits: int, shown
 
 
 def test_open_visits_do_not_make_up_for_missing_exits() -> None:
-    curve = Curve.of(exits=[1, 2, 3, 4, 5], still_open=[0.5] * 50)
+    curve = Curve.of(exits=[1, 2, 3, 4, 5], still_open=[9] * 50)
     assert estimate_quantile(curve, 0.5, Unit.BUSINESS_DAYS) == Estimate(
         value=None, unit=Unit.BUSINESS_DAYS, n=55, n_exits=5, n_open=50, confidence=Confidence.NONE
     )

@@ -181,6 +181,11 @@ def test_the_same_place_told_twice_is_one_visit(event_type: str) -> None:
     assert told.rows() == [("j", "review", 0, None, None)]
 
 
+def test_only_a_true_gap_is_one() -> None:
+    told = story().applied().moved(DAY, "review", metadata={"gap": False})
+    assert told.rows() == [("j", "review", 0, None, None)]
+
+
 def test_a_gap_ends_the_visit_and_begins_another() -> None:
     told = story().applied().moved(DAY, "review", metadata={"gap": True})
     assert told.rows() == [("j", "review", 0, DAY, "gap"), ("j", "review", DAY, None, None)]
@@ -263,6 +268,8 @@ def test_a_short_stay_after_a_rejection_is_no_misclick() -> None:
     # Rejected at once from the stage it was moved to, and reopened in the old one: nothing is contiguous.
     told = story().applied().moved(DAY, "offer").tell(DAY + 30, "application_rejected").moved(DAY + 60, "review")
     assert [row[4] for row in told.rows()] == ["advanced", "rejected", None]
+    told = story().applied().tell(DAY, "application_rejected").moved(DAY + 60, "offer").moved(DAY + 120, "review")
+    assert [row[4] for row in told.rows()] == ["rejected", "moved_back", None]
 
 
 def test_misclicks_next_to_each_other_go_in_one_pass() -> None:

@@ -1,4 +1,4 @@
-"""The two doors of the web process: HTTP to Django, WebSockets behind origin and session checks."""
+"""The ASGI map: HTTP to Django, WebSocket to the live updates behind their origin and identity checks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-# before anything that imports models
+# first: it loads the apps that the routing below imports
 http = get_asgi_application()
 
-application = ProtocolTypeRouter({"http": http})
+from realtime.routing import websocket  # noqa: E402
+
+application = ProtocolTypeRouter({"http": http, "websocket": websocket})

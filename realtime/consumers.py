@@ -1,0 +1,110 @@
+"""``/ws/updates?jobId=``: the WebSocket door. Origin, session and token are settled before it (see routing)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import random
+from typing import Any
+from urllib.parse import parse_qs
+
+from asgiref.sync import sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.db import close_old_connections
+
+from realtime import resume
+from realtime.hub import NOT_YOURS, Ended, Subscription, hub
+from realtime.topics import Listener, NotYours, Topic, topic_for
+
+BAD_REQUEST = 4400
+#: Sockets are closed and opened again after some hours, so that deploys and leaks have an end.
+LONGEST_SECONDS = 4 * 3600
+GO_AND_COME_BACK = 1012
+#: What a client may say is one number; more is a mistake.
+LONGEST_WORD = 16 * 1024
+
+
+class UpdatesConsumer(AsyncWebsocketConsumer):
+    # one channel per client does not scale: the hub holds the only one of the process
+    channel_layer_alias = ""
+
+    subscription: Subscription | None = None
+    _telling: asyncio.Task[None] | None = None
+
+    async def connect(self) -> None:
+        listener: Listener | None = self.scope["listener"]
+        if listener is None:
+            await self.close()  # before accepting: the handshake is answered with 403
+            return
+        query = parse_qs(self.scope["query_string"].decode("latin-1"))
+        job, organization, after = (query.get(name, [""])[0] for name in ("jobId", "organization", "after"))
+        await self.accept()
+        try:
+            topic = await _topic(listener, job, organization)
+            numbers = resume.parse(after, topic.organization_ids)
+            self.subscription = await hub().subscribe(listener, topic, after=numbers)
+        except NotYours:
+            await self.close(NOT_YOURS)
+        except Ended as end:
+            await self.close(end.code)
+        else:
+            self._telling = asyncio.create_task(self._tell(self.subscription))
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        """``{"resume_after": n}`` (or ``"org:n,org:n"``) catches up; anything else is a mistake."""
+        after = _resume_point(text_data)
+        if after is None or self.subscription is None:
+            await self.close(BAD_REQUEST)
+            return
+        numbers = resume.parse(after, self.subscription.topic.organization_ids)
+        await hub().resume(self.subscription, numbers or {})
+
+    async def disconnect(self, code: int) -> None:
+        if self._telling is not None:
+            self._telling.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._telling
+        if self.subscription is not None:
+            await hub().unsubscribe(self.subscription)
+
+    async def _tell(self, subscription: Subscription) -> None:
+        try:
+            async with asyncio.timeout(LONGEST_SECONDS * random.uniform(0.9, 1.1)):
+                while True:
+                    await self.send((await subscription.next()).text)
+        except TimeoutError:
+            await self.close(GO_AND_COME_BACK)
+        except Ended as end:
+            if end.last_words:
+                await self.send(end.last_words)
+            await self.close(end.code)
+
+
+def _resume_point(text: str | None) -> str | None:
+    if text is None or len(text) > LONGEST_WORD:
+        return None
+    try:
+        said: Any = json.loads(text)
+    except ValueError:
+        return None
+    if not isinstance(said, dict) or not isinstance(said.get("resume_after"), int | str):
+        return None
+    return str(said["resume_after"])
+
+
+async def _topic(listener: Listener, job: str, organization: str) -> Topic:
+    return await in_thread(topic_for, listener.user_id, job=job, organization=organization)
+
+
+async def in_thread(function: Any, *args: Any, **options: Any) -> Any:
+    """A short query in a thread of the pool; the connection goes back at once."""
+
+    def querying() -> Any:
+        close_old_connections()
+        try:
+            return function(*args, **options)
+        finally:
+            close_old_connections()
+
+    return await sync_to_async(querying, thread_sensitive=False)()

@@ -1,0 +1,344 @@
+"""One listener per process, many sockets: the local fan-out.
+
+A web process asks the channel layer for one channel, reads the log once per organization however many sockets
+follow it, and hands the same text to each of them. Hints only wake it; it looks at the counters every few
+seconds all the same, so a lost hint costs seconds and no update.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+from channels.layers import get_channel_layer
+from django.db import DatabaseError, close_old_connections
+from redis.exceptions import RedisError
+
+from realtime import hints, log, messages
+from realtime.topics import Listener, Topic, withdrawn
+
+logger = logging.getLogger(__name__)
+Answer = TypeVar("Answer")
+
+#: Shortest time between two readings of one organization's log: a burst becomes a few messages a second.
+PACE_SECONDS = 0.25
+#: After asking everyone to reload, let them do so before the next word.
+RELOAD_PACE_SECONDS = 2.0
+#: How often counters and rights are looked at without being asked.
+LOOK_SECONDS = 5.0
+HEARTBEAT_SECONDS = 15.0
+#: Messages waiting for one slow socket before it is cut.
+CAPACITY = 512
+#: Streams one person may hold open in this process.
+PER_PERSON = 50
+
+
+class Ended(Exception):
+    """The stream is over; ``code`` is the WebSocket close code."""
+
+    def __init__(self, code: int, last_words: str = "") -> None:
+        super().__init__(code)
+        self.code = code
+        self.last_words = last_words
+
+
+RIGHTS_ENDED, NOT_YOURS, TOO_SLOW, TOO_MANY = 4401, 4404, 4408, 4429
+
+
+class Subscription:
+    """One socket's bounded queue."""
+
+    def __init__(self, listener: Listener, topic: Topic) -> None:
+        self.listener = listener
+        self.topic = topic
+        #: per organization: what the client said it has already heard
+        self.heard: dict[int, int] = {}
+        self._waiting: deque[log.Told] = deque()
+        self._ready = asyncio.Event()
+        self._end: Ended | None = None
+
+    def offer(self, told: log.Told) -> None:
+        if self._end is not None or not self._wants(told):
+            return
+        if len(self._waiting) >= CAPACITY:
+            reload = messages.Reload(organization=None, number=None, reason="This screen fell behind.")
+            self.finish(Ended(TOO_SLOW, messages.encode(reload)))
+            return
+        self._waiting.append(told)
+        self._ready.set()
+
+    def begin(self, first: list[log.Told]) -> None:
+        """Put what a new stream starts with before anything that came in meanwhile."""
+        self._waiting.extendleft(reversed(first))
+        self._ready.set()
+
+    def finish(self, end: Ended) -> None:
+        self._waiting.clear()
+        self._end = self._end or end
+        self._ready.set()
+
+    async def next(self) -> log.Told:
+        """The next thing to tell. Raises ``Ended``."""
+        while not self._waiting:
+            if self._end is not None:
+                raise self._end
+            self._ready.clear()
+            await self._ready.wait()
+        return self._waiting.popleft()
+
+    def _wants(self, told: log.Told) -> bool:
+        if told.organization is None:
+            return True
+        if told.number <= self.heard.get(told.organization, -1):
+            return False
+        return self.topic.job_id is None or told.job_id is None or told.job_id == self.topic.job_id
+
+
+class Feed:
+    """One organization's log, read once for all sockets that follow it."""
+
+    def __init__(self, organization_id: int, position: int) -> None:
+        self.organization_id = organization_id
+        #: everything up to here has been offered to every subscription
+        self.position = position
+        self.subscriptions: set[Subscription] = set()
+        self.hinted = False
+        self._news = asyncio.Event()
+
+    def look(self) -> None:
+        self._news.set()
+
+    async def run(self, read: Callable[..., Coroutine[Any, Any, Any]]) -> None:
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            began = time.monotonic()
+            try:
+                changes = await read(log.read, self.organization_id, after=self.position)
+            except DatabaseError as error:
+                logger.warning("update log not readable", extra={"action": "log_unread", "error": type(error).__name__})
+                await asyncio.sleep(1)
+                self._news.set()
+                continue
+            self._tell(changes)
+            # a reading that is dear is made less often: streams never take more than a quarter of a connection
+            pause = max(PACE_SECONDS, 3 * (time.monotonic() - began))
+            await asyncio.sleep(max(RELOAD_PACE_SECONDS, pause) if changes.reload else pause)
+
+    def _tell(self, changes: log.Changes) -> None:
+        self.position = changes.last
+        for subscription in self.subscriptions:
+            for told in changes.told:
+                subscription.offer(told)
+
+
+class Hub:
+    """All streams of one process (one event loop)."""
+
+    def __init__(self) -> None:
+        self.subscriptions: set[Subscription] = set()
+        self._feeds: dict[int, Feed] = {}
+        self._opening = asyncio.Lock()
+        # own threads: a slow page must not hold up the streams, nor streams the pages
+        self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="updates")
+        self._tasks: dict[object, asyncio.Task[None]] = {}
+        self._channel: str | None = None
+
+    async def subscribe(self, listener: Listener, topic: Topic, *, after: Mapping[int, int] | None = None) -> Subscription:
+        """Start a stream; with ``after`` (number by organization id) it first catches up from the log.
+
+        Raises ``Ended`` if the person holds too many streams.
+        """
+        if sum(one.listener.user_id == listener.user_id for one in self.subscriptions) >= PER_PERSON:
+            raise Ended(TOO_MANY)
+        self._start("listen", self._listen)
+        self._start("look", self._look)
+        subscription = Subscription(listener, topic)
+        self.subscriptions.add(subscription)
+        try:
+            numbers = {one: await self._join(one, subscription) for one in topic.organization_ids}
+            first = [log.hello(numbers, heartbeat=HEARTBEAT_SECONDS)]
+            for organization_id, position in numbers.items() if after is not None else ():
+                first += await self._missed(subscription, organization_id, position, after or {})
+        except BaseException:
+            await self.unsubscribe(subscription)
+            raise
+        subscription.begin(first)
+        return subscription
+
+    async def resume(self, subscription: Subscription, after: Mapping[int, int]) -> None:
+        """Catch up a stream that is already running."""
+        for organization_id in subscription.topic.organization_ids:
+            position = self._feeds[organization_id].position
+            for told in await self._missed(subscription, organization_id, position, after):
+                subscription.offer(told)
+
+    async def unsubscribe(self, subscription: Subscription) -> None:
+        self.subscriptions.discard(subscription)
+        async with self._opening:
+            for organization_id in subscription.topic.organization_ids:
+                feed = self._feeds.get(organization_id)
+                if feed is None:
+                    continue
+                feed.subscriptions.discard(subscription)
+                if not feed.subscriptions:
+                    await self._close_feed(feed)
+
+    async def close(self) -> None:
+        """End every stream and task of this hub."""
+        for subscription in list(self.subscriptions):
+            subscription.finish(Ended(1012))
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        self._tasks.clear()
+        self._threads.shutdown(wait=True)
+
+    # -- feeds ------------------------------------------------------------------------------------
+
+    async def _join(self, organization_id: int, subscription: Subscription) -> int:
+        async with self._opening:
+            feed = self._feeds.get(organization_id)
+            if feed is None:
+                feed = await self._open_feed(organization_id)
+            feed.subscriptions.add(subscription)
+            return feed.position
+
+    async def _open_feed(self, organization_id: int) -> Feed:
+        # listen first, read the number second: what comes between is a hint, not a gap
+        feed = Feed(organization_id, position=0)
+        await self._ask_for_hints(feed)
+        feed.position = (await self._read(log.last_numbers, [organization_id]))[organization_id]
+        self._feeds[organization_id] = feed
+        self._start(feed, lambda: feed.run(self._read))
+        return feed
+
+    async def _close_feed(self, feed: Feed) -> None:
+        del self._feeds[feed.organization_id]
+        self._tasks.pop(feed).cancel()
+        if self._channel is not None and feed.hinted:
+            await self._on_the_layer(get_channel_layer().group_discard(hints.group(feed.organization_id), self._channel))
+
+    async def _missed(
+        self, subscription: Subscription, organization_id: int, position: int, after: Mapping[int, int]
+    ) -> list[log.Told]:
+        heard = after.get(organization_id)
+        if heard is None:
+            return [log.reload(organization_id, position, "The resume point does not name this organization.")]
+        if heard > position:
+            # ahead of this process, which has not looked yet; or from before the log was replaced
+            last = (await self._read(log.last_numbers, [organization_id]))[organization_id]
+            if heard > last:
+                return [log.reload(organization_id, position, "The resume point is not known here.")]
+            subscription.heard[organization_id] = heard
+            return []
+        if heard == position:
+            return []
+        changes = await self._read(log.read, organization_id, after=heard, upto=position, job_id=subscription.topic.job_id)
+        return changes.told
+
+    # -- what runs as long as the process -----------------------------------------------------------
+
+    async def _listen(self) -> None:
+        layer = get_channel_layer()
+        while True:
+            try:
+                self._channel = channel = await layer.new_channel("hub.")
+                for feed in list(self._feeds.values()):
+                    await self._ask_for_hints(feed)
+                while True:
+                    hint = await layer.receive(channel)
+                    feed = self._feeds.get(hint["organization"])
+                    if feed is not None and hint["number"] > feed.position:
+                        feed.look()
+            except (RedisError, OSError) as error:
+                logger.warning("no hints, looking instead", extra={"action": "hints_lost", "error": type(error).__name__})
+                self._channel = None
+                await asyncio.sleep(1)
+
+    async def _look(self) -> None:
+        heartbeat_due = time.monotonic() + HEARTBEAT_SECONDS
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                await self._look_at_counters()
+                await self._look_at_rights()
+            except DatabaseError as error:
+                logger.warning("streams not checked", extra={"action": "look_failed", "error": type(error).__name__})
+            if time.monotonic() >= heartbeat_due:
+                heartbeat_due += HEARTBEAT_SECONDS
+                self._beat()
+
+    async def _look_at_counters(self) -> None:
+        feeds = dict(self._feeds)
+        for feed in feeds.values():
+            await self._ask_for_hints(feed)
+        numbers = await self._read(log.last_numbers, list(feeds)) if feeds else {}
+        for organization_id, number in numbers.items():
+            if number > feeds[organization_id].position:
+                feeds[organization_id].look()
+
+    async def _look_at_rights(self) -> None:
+        listening = {(one.listener, one.topic) for one in self.subscriptions}
+        ended = await self._read(withdrawn, listening) if listening else set()
+        for subscription in list(self.subscriptions):
+            if (subscription.listener, subscription.topic) in ended:
+                subscription.finish(Ended(RIGHTS_ENDED))
+
+    def _beat(self) -> None:
+        for subscription in list(self.subscriptions):
+            joined = [self._feeds[one] for one in subscription.topic.organization_ids if one in self._feeds]
+            subscription.offer(log.ping({feed.organization_id: feed.position for feed in joined}))
+
+    # -- plumbing -----------------------------------------------------------------------------------
+
+    async def _ask_for_hints(self, feed: Feed) -> None:
+        if self._channel is None:
+            feed.hinted = False
+        elif not feed.hinted:
+            group = hints.group(feed.organization_id)
+            feed.hinted = await self._on_the_layer(get_channel_layer().group_add(group, self._channel))
+
+    async def _on_the_layer(self, call: Coroutine[Any, Any, None]) -> bool:
+        try:
+            async with asyncio.timeout(hints.PATIENCE_SECONDS):
+                await call
+        except (RedisError, OSError, TimeoutError, RuntimeError):
+            return False
+        return True
+
+    async def _read(self, function: Callable[..., Answer], *args: Any, **options: Any) -> Answer:
+        """A short reading in a thread of ours; its connection goes back to the pool at once."""
+
+        def reading() -> Answer:
+            close_old_connections()
+            try:
+                return function(*args, **options)
+            finally:
+                close_old_connections()
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, reading)
+
+    def _start(self, key: object, body: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        running = self._tasks.get(key)
+        if running is None or running.done():
+            # an empty context: the task outlives the request whose subscription started it
+            self._tasks[key] = asyncio.get_running_loop().create_task(body(), context=contextvars.Context())
+
+
+_hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()
+
+
+def hub() -> Hub:
+    """The hub of the running event loop."""
+    loop = asyncio.get_running_loop()
+    if loop not in _hubs:
+        _hubs[loop] = Hub()
+    return _hubs[loop]

@@ -1,0 +1,75 @@
+"""The writes: what is to be told goes into the log in the transaction of the change, the hint follows the commit.
+
+A logged Update names its subject (a job, a sync run); the state itself is read when it is told. So a burst
+that touches a job a hundred times costs a hundred small rows and one reading, and nobody is told of a moment
+that has passed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.db import connection, transaction
+
+from config import sql
+from connectors.models import Batch, SyncRun
+from realtime import hints
+from realtime.models import Update
+
+
+def push_batch(batch: Batch) -> None:
+    """The last step of the road: tell of every job the batch touched, and of the progress of its run.
+
+    Runs in the transaction that moves the batch on. Twice does no harm: it only adds newer numbers.
+    """
+    push(
+        organization_id=batch.organization_id,
+        application_ids=batch.application_ids,
+        job_ids=batch.job_ids,
+        sync_run_ids=[batch.sync_run_id] if batch.sync_run_id else [],
+    )
+
+
+def push_sync_run(sync_run_id: int) -> None:
+    """Tell how far a run has got."""
+    with transaction.atomic():
+        run = SyncRun.objects.select_related("connector").filter(pk=sync_run_id).first()
+        if run is not None:
+            push(organization_id=run.connector.organization_id, sync_run_ids=[run.pk])
+
+
+def push(
+    *,
+    organization_id: int,
+    application_ids: Iterable[int] = (),
+    job_ids: Iterable[int] = (),
+    sync_run_ids: Iterable[int] = (),
+    everything: bool = False,
+) -> int | None:
+    """Append Updates in the current transaction; ``everything`` asks all screens to reload.
+
+    Returns the organization's last number, or None if there was nothing to tell. The counter is locked until
+    the transaction ends: call it last.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            sql.text("realtime", "append_updates"),
+            {
+                "organization": organization_id,
+                "application_ids": list(application_ids),
+                "job_ids": list(job_ids),
+                "sync_run_ids": list(sync_run_ids),
+                "everything": everything,
+            },
+        )
+        number: int | None = cursor.fetchone()[0]
+        if number is not None:
+            told = number  # a closure must not see the name rebound
+            transaction.on_commit(lambda: hints.send(organization_id, told), robust=True)
+    return number
+
+
+def prune(*, before: datetime) -> int:
+    """Forget Updates older than ``before``; who was away for longer is told to reload. Returns how many."""
+    return Update.objects.filter(created_at__lt=before)._raw_delete(using="default")

@@ -1,0 +1,21 @@
+-- What happened after a number: the newest Update of each subject, since one state replaces those before it.
+-- Parameters: organization, after, upto (null: no end), job (null: all), most (how many subjects at most).
+-- ``first`` tells a gap: numbers are dense, so anything but after + 1 means that the log has been pruned.
+with span as (
+    select min(number) as first, max(number) as last
+    from realtime_update
+    where organization_id = %(organization)s and number > %(after)s
+      and number <= coalesce(%(upto)s::bigint, 9223372036854775807)
+),
+subjects as (
+    select kind, job_id, payload, max(number) as number
+    from realtime_update
+    where organization_id = %(organization)s and number > %(after)s
+      and number <= coalesce(%(upto)s::bigint, 9223372036854775807)
+      and (%(job)s::bigint is null or job_id is null or job_id = %(job)s)
+    group by kind, job_id, payload
+    limit %(most)s
+)
+select span.first, span.last, s.kind, s.job_id, s.payload, s.number
+from span left join subjects s on true
+order by s.number

@@ -71,9 +71,13 @@ def start(var: Path, names: Sequence[str]) -> Lease:
     """
     make_var(var)
     lease = Lease(var)
-    for name in names:
-        lease.take(name)
-        _start_one(var, name)
+    try:
+        for name in names:
+            lease.take(name)
+            _start_one(var, name)
+    except BaseException:
+        lease.release(wait=False)
+        raise
     return lease
 
 

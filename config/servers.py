@@ -139,9 +139,11 @@ class Postgres:
         account = account_for(self.data, self.programs / "postgres")
         owner = account.uid if account else None
         processes.end(processes.in_directory(self.data, ["postgres"]), first=self.stop_signal, patience=STOP_PATIENCE)
-        # nothing runs here any more: a pid in it could only be a stranger's, which PostgreSQL would take for its own
-        (self.data / "postmaster.pid").unlink(missing_ok=True)
         make_private(self.sockets, owner)
+        # nothing runs here any more: a pid in these could only be a stranger's or a zombie's, which PostgreSQL
+        # would take for a living server's
+        for stale in (self.data / "postmaster.pid", self.sockets / ".s.PGSQL.5432.lock"):
+            stale.unlink(missing_ok=True)
         if not self.data.exists():
             self._make_cluster(account)
         self._write_access_rules()

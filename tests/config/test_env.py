@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from config import env
+
+
+@pytest.fixture(autouse=True)
+def no_dotenv(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The checkout's own .env must not decide these tests."""
+    monkeypatch.setattr(env, "DOTENV", tmp_path / ".env")
+
+
+def test_a_variable_wins_over_its_file_and_the_file_over_dotenv(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("TOKEN=from-dotenv\n")
+    assert env.text("TOKEN", "default") == "from-dotenv"
+
+    (tmp_path / "secret").write_text("from-file\n")
+    monkeypatch.setenv("TOKEN_FILE", str(tmp_path / "secret"))
+    assert env.text("TOKEN", "default") == "from-file"
+
+    monkeypatch.setenv("TOKEN", "from-environment")
+    assert env.text("TOKEN", "default") == "from-environment"
+
+
+def test_a_secret_file_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TOKEN_FILE", str(tmp_path / "missing"))
+
+    with pytest.raises(ImproperlyConfigured, match=r"TOKEN_FILE points to .*missing, which cannot be read: No such file"):
+        env.text("TOKEN")
+
+
+@pytest.mark.parametrize(
+    ("read", "value", "sentence"),
+    [
+        (lambda: env.flag("X"), "yes", "X must be true or false, not 'yes'."),
+        (lambda: env.flag("X"), "1", "X must be true or false, not '1'."),
+        (lambda: env.integer("X", 5), "five", "X must be a whole number of at least 0, not 'five'."),
+        (lambda: env.integer("X", 5), "", "X must be a whole number of at least 0, not ''."),
+        (lambda: env.integer("X", 5, minimum=1), "0", "X must be a whole number of at least 1, not '0'."),
+        (lambda: env.integer("X", 5, maximum=9), "10", "X must be a whole number between 0 and 9, not '10'."),
+        (lambda: env.choice("X", "a", ("a", "b")), "c", "X must be one of a, b, not 'c'."),
+    ],
+)
+def test_a_bad_value_is_one_sentence(monkeypatch: pytest.MonkeyPatch, read: Callable[[], object], value: str, sentence: str) -> None:
+    monkeypatch.setenv("X", value)
+
+    with pytest.raises(ImproperlyConfigured) as caught:
+        read()
+
+    assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize(("value", "expected"), [("true", True), ("TRUE", True), ("false", False), (None, True)])
+def test_a_flag_is_a_word(monkeypatch: pytest.MonkeyPatch, value: str | None, expected: bool) -> None:
+    if value is not None:
+        monkeypatch.setenv("X", value)
+    assert env.flag("X", True) is expected
+
+
+def test_a_listing_drops_the_empty_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("X", "a, b,,")
+    assert env.listing("X", "c") == ["a", "b"]
+
+
+def test_a_url_of_another_kind_is_refused_without_repeating_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "mysql://root:hunter2@db/app")
+
+    with pytest.raises(ImproperlyConfigured) as caught:
+        env.url("DATABASE_URL", ("postgresql", "postgres"))
+
+    assert str(caught.value) == "DATABASE_URL must start with postgresql:// or postgres://, not mysql://."
+
+
+def test_dotenv_takes_plain_assignments(tmp_path: Path) -> None:
+    path = tmp_path / "plain"
+    path.write_text("# comment\n\nA=1\nexport B='two words'\nC=\"x=y\"\nD=\n")
+    assert env.dotenv(path) == {"A": "1", "B": "two words", "C": "x=y", "D": ""}
+
+
+def test_dotenv_names_the_line_it_does_not_understand(tmp_path: Path) -> None:
+    path = tmp_path / "broken"
+    path.write_text("A=1\nnonsense\n")
+    with pytest.raises(ImproperlyConfigured, match=r"broken, line 2: expected NAME=value\."):
+        env.dotenv(path)
+
+
+def test_every_variable_read_stands_in_the_example() -> None:
+    root = Path(__file__).resolve().parent.parent.parent
+    example = (root / ".env.example").read_text()
+    used = set()
+    for path in [*root.glob("*/*.py"), *root.glob("*/*/*.py")]:
+        if not {"tests", ".venv", "benchmarks"} & set(path.parts):
+            used |= {name for name in _names(path.read_text())}
+    missing = sorted(name for name in used if f"# {name}=" not in example)
+
+    assert len(used) > 15
+    assert missing == ["STAGEWATCH_PROCESS"]  # set by the supervisor, not by people
+
+
+def _names(source: str) -> set[str]:
+    return set(re.findall(r"env\.(?:text|flag|integer|listing|choice|url)\(\s*\"([A-Z_]+)\"", source))

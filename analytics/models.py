@@ -92,7 +92,7 @@ class StageMetric(models.Model):
     exited = models.BigIntegerField(default=0)
     #: closed visits that ended in an exit and lasted at least a minute, and the sum of their seconds
     completed = models.BigIntegerField(default=0)
-    completed_seconds = models.FloatField(default=0)
+    completed_seconds = models.DecimalField(max_digits=24, decimal_places=6, default=0)  # exact: sums must cancel
     #: counters moved since the percentiles were computed
     dirty = models.BooleanField(default=True)
 

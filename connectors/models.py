@@ -33,9 +33,6 @@ class Connector(models.Model):
     status_reason = models.TextField(blank=True)
     #: the moment up to which the provider's truth is known to be in the ledger; rules trust nothing older
     fresh_at = models.DateTimeField(null=True, blank=True)
-    #: lease of the running sync: one run per connector at a time
-    leased_by = models.CharField(max_length=64, blank=True)
-    leased_until = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -81,8 +78,9 @@ class SyncRun(models.Model):
     #: end of fetching: the ledger will be as fresh as this
     fetched_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
-    #: when a waiting or failed attempt may go on
+    #: lease of the process at work, backoff and lost-message timer in one: the sweep offers the run again after this
     next_attempt_at = models.DateTimeField(null=True, blank=True)
+    claimed_by = models.CharField(max_length=64, blank=True)
     attempts = models.PositiveIntegerField(default=0)
     #: provider objects or file rows looked at so far
     fetched = models.PositiveBigIntegerField(default=0)
@@ -119,8 +117,8 @@ class Batch(models.Model):
 
     class Kind(models.TextChoices):
         EVENTS = "events", "Raw events"
-        #: closes a sync run: percentiles of dirty cells, rules that became due
-        SETTLE = "settle", "Settling of a run"
+        #: time has passed: percentiles of dirty cells, rules that became due
+        DUE = "due", "What became due"
         #: starts in the middle: something upstream of a step was edited
         RECHECK = "recheck", "Recheck"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from accounts.models import Organization
 from analytics.models import StageVisit
@@ -49,6 +50,8 @@ class Issue(models.Model):
     evidence = models.JSONField(default=dict)
     #: first detection; never moves
     detected_at = models.DateTimeField()
+    #: last time it opened or reopened; a task ended before that no longer counts
+    opened_at = models.DateTimeField(default=timezone.now)
     last_seen_at = models.DateTimeField()
     snoozed_until = models.DateTimeField(null=True, blank=True)
     resolved_at = models.DateTimeField(null=True, blank=True)
@@ -101,7 +104,7 @@ class Watch(models.Model):
 
     class Meta:
         verbose_name_plural = "watches"
-        indexes = [models.Index(fields=["due_at"], name="watch_due")]
+        indexes = [models.Index(fields=["connector_id", "due_at"], name="watch_due")]
 
     def __str__(self) -> str:
         return f"Watch of application {self.application_id}"

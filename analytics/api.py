@@ -1,0 +1,93 @@
+"""HTTP: heatmaps and the people behind their cells."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from django.http import Http404
+from django.shortcuts import get_object_or_404
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.exceptions import ValidationError
+from rest_framework.generics import GenericAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.selectors import organization_ids
+from analytics import drilldown, selectors
+from analytics.parameters import CommonParameters, DrilldownParameters
+from analytics.shapes import JobHeatmapShape, OrgHeatmapShape, WaitingShape
+from ats.filters import JobFilter
+from ats.models import Job
+from ats.selectors import jobs_of
+
+Parameters = TypeVar("Parameters", bound=CommonParameters)
+
+
+def parsed(kind: type[Parameters], request: Request) -> Parameters:
+    parameters = kind(data=request.query_params)
+    parameters.is_valid(raise_exception=True)
+    return parameters
+
+
+def own_job(request: Request, job_id: int) -> Job:
+    """The job, if it belongs to one of the person's organizations; otherwise there is no such job (404)."""
+    return get_object_or_404(jobs_of(request.user).select_related("organization"), pk=job_id)
+
+
+class OrgHeatmap(GenericAPIView[Job]):
+    """All jobs × canonical stages in one answer, the most overdue job first."""
+
+    filterset_class = JobFilter
+    pagination_class = None
+    serializer_class = OrgHeatmapShape
+
+    @extend_schema(parameters=[CommonParameters], responses=OrgHeatmapShape, filters=True, operation_id="org_heatmap", tags=["heatmap"])
+    def get(self, request: Request) -> Response:
+        question = parsed(CommonParameters, request).question()
+        jobs = self.filter_queryset(Job.objects.all())
+        return Response(selectors.org_heatmap(organization_ids=organization_ids(request.user), question=question, jobs=jobs))
+
+
+class JobHeatmap(APIView):
+    """One job's stages with counts, durations, age bands and issues."""
+
+    @extend_schema(parameters=[CommonParameters], responses=JobHeatmapShape, operation_id="job_heatmap", tags=["heatmap"])
+    def get(self, request: Request, job_id: int) -> Response:
+        question = parsed(CommonParameters, request).question()
+        return Response(selectors.job_heatmap(job=own_job(request, job_id), question=question))
+
+
+class Drilldown(GenericAPIView[Any]):
+    """The people waiting in a stage of a job, those who entered first on top: exactly the ``open`` of its cell.
+
+    ``name`` is a stage's id or (in any case) its name, or a canonical stage such as ``interview``. A name that
+    several stages of the job carry is refused with 400 and their ids.
+    """
+
+    ordering = ("entered_at", "pk")
+    ordering_fields = ("entered_at",)
+    filter_backends = ()
+    serializer_class = WaitingShape
+
+    @extend_schema(
+        parameters=[
+            DrilldownParameters,
+            OpenApiParameter("name", OpenApiTypes.STR, OpenApiParameter.PATH, description="Stage name, URL-encoded; or stage id."),
+        ],
+        responses=WaitingShape(many=True),
+        operation_id="stage_candidates",
+        tags=["heatmap"],
+    )
+    def get(self, request: Request, job_id: int, name: str) -> Response:
+        parameters = parsed(DrilldownParameters, request)
+        job, question = own_job(request, job_id), parameters.question()
+        try:
+            stages = drilldown.find_stages(job, name)
+        except drilldown.AmbiguousStage as error:
+            raise ValidationError({"name": [str(error)]}) from None
+        if not stages:
+            raise Http404
+        page = self.paginate_queryset(drilldown.visits_in_cell(job, stages, question, parameters.wanted()))
+        return self.get_paginated_response(drilldown.rows(job, page or [], question))

@@ -1,0 +1,161 @@
+"""The people behind a heatmap cell."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Q, QuerySet
+
+from analytics.bands import Band, Yardstick, yardstick
+from analytics.cells import Question, compiled_for, open_visits
+from analytics.heatmap import Ages, Json
+from analytics.models import StageVisit
+from ats.models import Application, Job, Stage
+from ats.selectors import UNRESOLVED
+from connectors.events import Precision, StageCategory
+
+
+class AmbiguousStage(Exception):
+    """Several stages of the job carry the name; the message names their ids."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which of the people in a cell are asked for; empty means all. Ages in days of the question's clock."""
+
+    bands: Collection[str] = ()
+    min_age: float | None = None
+    max_age: float | None = None
+    severities: Collection[str] = ()
+    issue_types: Collection[str] = ()
+
+    @property
+    def by_age(self) -> bool:
+        return bool(self.bands) or self.min_age is not None or self.max_age is not None
+
+
+def find_stages(job: Job, name: str) -> list[Stage]:
+    """The stages ``name`` stands for in this job: none if it means nothing there.
+
+    In this order: a canonical stage as the org heatmap serves it (``interview``, all stages of that category), a
+    stage's name, a stage's name in another case, a stage's id. Raises ``AmbiguousStage``.
+    """
+    stages = list(Stage.objects.filter(connector_id=job.connector_id).order_by("id"))
+    if name in set(StageCategory):
+        return [stage for stage in stages if stage.category == name]
+    for same in (str.__eq__, lambda a, b: a.casefold() == b.casefold()):
+        if named := [stage for stage in stages if same(str(stage), name)]:
+            return [_only(named, name)]
+    return [stage for stage in stages if str(stage.pk) == name]
+
+
+def _only(stages: Sequence[Stage], name: str) -> Stage:
+    if len(stages) > 1:
+        ids = ", ".join(str(stage.pk) for stage in stages)
+        raise AmbiguousStage(f"{len(stages)} stages of this job are called {name!r}; use one of the ids {ids} instead.")
+    return stages[0]
+
+
+def visits_in_cell(job: Job, stages: Sequence[Stage], question: Question, wanted: Wanted) -> QuerySet[StageVisit]:
+    """The open visits of a cell, all of them unless ``wanted`` says otherwise; ready to be paged by ``entered_at``."""
+    visits = open_visits(question).filter(job=job, stage__in=stages)
+    if wanted.by_age:
+        visits = visits.filter(_entered_when(job, stages, question, wanted, list(visits.values_list("entered_at", flat=True))))
+    if wanted.severities or wanted.issue_types:
+        # one filter() call: severity and type must be of the same issue
+        conditions = {"issues__severity__in": wanted.severities, "issues__issue_type__in": wanted.issue_types}
+        troubled = Application.objects.filter(
+            issues__status__in=UNRESOLVED,
+            issues__job=job,
+            issues__stage__in=stages,
+            **{lookup: list(words) for lookup, words in conditions.items() if words},
+        )
+        visits = visits.filter(application__in=troubled.order_by().values("pk"))
+    return visits.select_related("application__candidate", "stage")
+
+
+def _entered_when(job: Job, stages: Sequence[Stage], question: Question, wanted: Wanted, entered: list[datetime]) -> Q:
+    """The wanted ages as ranges of ``entered_at``.
+
+    An age only falls as the entry gets later, so each band is one unbroken range: exactly the visits that the
+    cell counts in it, to the last rounded digit, and the database can page through them.
+    """
+    entered.sort()
+    measure = yardstick(category=stages[0].category if stages else None)
+    ages = ages_of(job, entered, question)
+    bands = [measure.thresholds.band(age) for age in ages.bd(entered)]
+    on_clock = ages.on(question.clock, entered)
+    kept: Q = Q(pk__in=[])
+    for band in wanted.bands or Band:
+        times = [
+            moment
+            for moment, own, age in zip(entered, bands, on_clock, strict=True)
+            if own == band and _within(age, wanted)
+        ]
+        if times:
+            kept |= Q(entered_at__gte=times[0], entered_at__lte=times[-1])
+    return kept
+
+
+def _within(age: float, wanted: Wanted) -> bool:
+    return (wanted.min_age is None or age >= wanted.min_age) and (wanted.max_age is None or age <= wanted.max_age)
+
+
+def ages_of(job: Job, entered: Sequence[datetime], question: Question) -> Ages:
+    earliest = min(entered, default=question.as_of)
+    return Ages(compiled_for(job.organization, earliest=earliest, as_of=question.as_of), question.as_of)
+
+
+def rows(job: Job, visits: Sequence[StageVisit], question: Question) -> list[Json]:
+    """One page as the API tells it, each visit with the application's unresolved issues here; one query."""
+    entered = [visit.entered_at for visit in visits]
+    ages = ages_of(job, entered, question)
+    issues = _issues(job, visits)
+    return [
+        _row(visit, age=age, age_bd=age_bd, clock=str(question.clock), issues=issues[visit.application_id, visit.stage_id])
+        for visit, age, age_bd in zip(visits, ages.on(question.clock, entered), ages.bd(entered), strict=True)
+    ]
+
+
+def _row(visit: StageVisit, *, age: float, age_bd: float, clock: str, issues: list[Json]) -> Json:
+    application, candidate = visit.application, visit.application.candidate
+    measure: Yardstick = yardstick(category=visit.stage.category)
+    return {
+        "candidate": {"id": candidate.pk, "name": str(candidate), "email": candidate.email},
+        "application": {
+            "id": application.pk,
+            "external_id": application.external_id,
+            "status": application.status,
+            "applied_at": application.applied_at,
+        },
+        "stage": {"id": visit.stage_id, "name": str(visit.stage)},
+        "entered_at": visit.entered_at,
+        "entry_precision": visit.entry_precision,
+        "age": age,
+        "age_unit": clock,
+        # it began before we watched: the true age is higher
+        "age_is_lower_bound": visit.entry_precision == Precision.UNKNOWN,
+        "band": str(measure.thresholds.band(age_bd)),
+        "source": candidate.source,
+        "last_activity_at": application.last_activity_at,
+        "last_event_at": application.last_event_at,
+        "issues": issues,
+    }
+
+
+def _issues(job: Job, visits: Sequence[StageVisit]) -> dict[tuple[int, int], list[Json]]:
+    """Unresolved issues by (application, stage), worst first, read through the relation Issue declares."""
+    found: dict[tuple[int, int], list[Json]] = defaultdict(list)
+    fields = ("id", "issue_type", "severity", "status", "sentence", "detected_at")
+    for application_id, stage_id, *values in (
+        Application.objects.filter(
+            pk__in=[visit.application_id for visit in visits], issues__status__in=UNRESOLVED, issues__job=job
+        )
+        .order_by("-issues__score", "issues__id")
+        .values_list("pk", "issues__stage_id", *(f"issues__{field}" for field in fields))
+    ):
+        found[application_id, stage_id].append(dict(zip(fields, values, strict=True)))
+    return found

@@ -1,0 +1,186 @@
+"""The shapes of the answers, for the OpenAPI document. A test holds real answers against them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from ats.models import Job
+
+
+class StageShape(serializers.Serializer[Any]):
+    id = serializers.JSONField(help_text="Integer for a job's own stage, the category's word for a canonical stage.")
+    name = serializers.CharField()
+    category = serializers.CharField()
+    order = serializers.IntegerField(allow_null=True, help_text="Place in the pipeline; null while unmapped.")
+
+
+class BandsShape(serializers.Serializer[Any]):
+    fresh = serializers.IntegerField()
+    watch = serializers.IntegerField()
+    late = serializers.IntegerField()
+    critical = serializers.IntegerField()
+
+
+class EstimateShape(serializers.Serializer[Any]):
+    value = serializers.FloatField(allow_null=True, help_text="Null where it is not known, never 0.")
+    unit = serializers.ChoiceField(choices=["bd", "cd"])
+    n = serializers.IntegerField(help_text="Visits in the sample.")
+    n_exits = serializers.IntegerField()
+    n_open = serializers.IntegerField(help_text="Visits of the sample without an exit yet.")
+    low = serializers.FloatField(allow_null=True, help_text="95 % interval of the median.")
+    high = serializers.FloatField(allow_null=True)
+    confidence = serializers.ChoiceField(choices=["none", "low", "ok"], help_text="none: under 6 exits; low: 6 to 19; ok: 20 and more.")
+    lower_bound = serializers.FloatField(allow_null=True, help_text="The value is at least this, where it is not known.")
+
+
+class LimitShape(serializers.Serializer[Any]):
+    value = serializers.FloatField()
+    unit = serializers.CharField()
+    source = serializers.ChoiceField(choices=["target", "baseline", "default"])
+    n = serializers.IntegerField(allow_null=True)
+
+
+class DelayShape(serializers.Serializer[Any]):
+    is_delayed = serializers.BooleanField()
+    ratio = serializers.FloatField(allow_null=True)
+    baseline_p50 = serializers.FloatField(allow_null=True)
+    baseline_level = serializers.CharField(allow_null=True)
+    n = serializers.IntegerField()
+
+
+class RateShape(serializers.Serializer[Any]):
+    resolved = serializers.FloatField(allow_null=True)
+    low = serializers.FloatField(allow_null=True)
+    high = serializers.FloatField(allow_null=True)
+    k = serializers.IntegerField()
+    n = serializers.IntegerField()
+
+
+class CellShape(serializers.Serializer[Any]):
+    """One heatmap cell. ``bands`` sum to ``open``, the number of people its drilldown lists."""
+
+    stage = StageShape()
+    open = serializers.IntegerField()
+    entered = serializers.IntegerField(help_text="Visits that began in the window.")
+    exited = serializers.IntegerField(help_text="Visits that ended in the window.")
+    bands = BandsShape()
+    heat = serializers.ChoiceField(
+        choices=["fresh", "watch", "late", "critical"], allow_null=True, help_text="At least a fifth of the people here have waited this long."
+    )
+    avg_duration_hours = serializers.FloatField(allow_null=True, help_text="Mean of completed visits, to reconcile with ATS reports.")
+    p50 = EstimateShape()
+    p85 = EstimateShape()
+    limit = LimitShape()
+    delay = DelayShape(allow_null=True, help_text="Not computed yet: null.")
+    pass_through = RateShape(allow_null=True, help_text="Not computed yet: null.")
+    drop_off = RateShape(allow_null=True, help_text="Not computed yet: null.")
+    oldest_age = serializers.FloatField(allow_null=True, help_text="Days on `clock`; null if nobody waits.")
+    overdue_days = serializers.FloatField(help_text="Business days beyond the limit, summed over the people here.")
+    issues_open = serializers.IntegerField(help_text="Unresolved issues.")
+
+
+class WindowShape(serializers.Serializer[Any]):
+    days = serializers.FloatField()
+    to = serializers.DateTimeField()
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        fields = super().get_fields()
+        fields["from"] = serializers.DateTimeField()  # a keyword in Python
+        return fields
+
+
+class ConnectorFreshnessShape(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    status = serializers.CharField()
+    fresh_at = serializers.DateTimeField(allow_null=True)
+    stale = serializers.BooleanField()
+
+
+class FreshnessShape(serializers.Serializer[Any]):
+    fresh_at = serializers.DateTimeField(allow_null=True, help_text="Up to this moment everything is known.")
+    stale = serializers.BooleanField(help_text="Some connector has not delivered lately; nothing opens or resolves meanwhile.")
+    connectors = ConnectorFreshnessShape(many=True)
+
+
+class JobRefShape(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    title = serializers.CharField()
+    department = serializers.CharField()
+    status = serializers.ChoiceField(choices=Job._meta.get_field("status").choices or ())
+    organization = serializers.IntegerField()
+
+
+class AnswerShape(serializers.Serializer[Any]):
+    as_of = serializers.DateTimeField()
+    window = WindowShape()
+    clock = serializers.ChoiceField(choices=["bd", "cd"])
+    freshness = FreshnessShape()
+
+
+class RowShape(serializers.Serializer[Any]):
+    job = JobRefShape()
+    open = serializers.IntegerField()
+    overdue_days = serializers.FloatField()
+    issues_open = serializers.IntegerField()
+    cells = CellShape(many=True, help_text="One per entry of `stages`, in their order.")
+
+
+class OrgHeatmapShape(AnswerShape):
+    stages = StageShape(many=True)
+    rows = RowShape(many=True)
+
+
+class JobHeatmapShape(AnswerShape):
+    job = JobRefShape()
+    open = serializers.IntegerField()
+    overdue_days = serializers.FloatField()
+    issues_open = serializers.IntegerField()
+    stages = CellShape(many=True)
+
+
+class IssueInCellShape(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    issue_type = serializers.CharField()
+    severity = serializers.ChoiceField(choices=["low", "medium", "high", "critical"])
+    status = serializers.CharField()
+    sentence = serializers.CharField()
+    detected_at = serializers.DateTimeField()
+
+
+class PersonShape(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    email = serializers.CharField(allow_blank=True)
+
+
+class ApplicationInCellShape(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    external_id = serializers.CharField()
+    status = serializers.CharField()
+    applied_at = serializers.DateTimeField(allow_null=True)
+
+
+class StageInCellShape(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+
+
+class WaitingShape(serializers.Serializer[Any]):
+    """One person waiting in a stage."""
+
+    candidate = PersonShape()
+    application = ApplicationInCellShape()
+    stage = StageInCellShape()
+    entered_at = serializers.DateTimeField()
+    entry_precision = serializers.ChoiceField(choices=["exact", "bounded", "unknown"])
+    age = serializers.FloatField(help_text="Days on `age_unit`.")
+    age_unit = serializers.ChoiceField(choices=["bd", "cd"])
+    age_is_lower_bound = serializers.BooleanField(help_text="The visit began before we watched: show the age as ≥.")
+    band = serializers.ChoiceField(choices=["fresh", "watch", "late", "critical"])
+    source = serializers.CharField(allow_blank=True)
+    last_activity_at = serializers.DateTimeField(allow_null=True)
+    last_event_at = serializers.DateTimeField(allow_null=True)
+    issues = IssueInCellShape(many=True, help_text="Unresolved issues here, worst first.")

@@ -1,0 +1,13 @@
+-- When the jobs occurring in move left the open state. A job whose first known status is not open left it then.
+insert into job_left_open
+select job_id, occurred_at
+from (
+    select e.job_id, e.occurred_at, e.status,
+           lag(e.status) over (partition by e.job_id order by e.occurred_at, e.source_recorded_at nulls first, e.provider_event_id) as before
+    from (select distinct job_id from move where job_id is not null) m
+    cross join lateral (
+        select c.job_id, c.occurred_at, c.source_recorded_at, c.provider_event_id, c.metadata ->> 'status' as status
+        from ats_candidateevent c
+        where c.job_id = m.job_id and c.event_type = 'job_status_changed' offset 0) e
+) s
+where status <> 'open' and coalesce(before, 'open') = 'open'

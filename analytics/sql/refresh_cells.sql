@@ -1,0 +1,47 @@
+-- Percentiles of the picked cells from the product-limit curve, people still waiting included. Parameters: window_days,
+-- exits. Reads picked(job_id, stage_id, as_of); fills cell_curve.
+-- Sample: entered in the window, entry exact or bounded by at most a day, at least a minute long, tracked from its start.
+-- Median interval: log-log Greenwood band, 95 %. (least(.., 600): exp() of less than -700 is an error in PostgreSQL, and 0 here.)
+-- S(t) = product over exit times of (1 - d/n): summed as logarithms, compared with a tolerance of 1e-9.
+insert into cell_curve
+with sample as (
+    select p.job_id, p.stage_id, v.is_exit, v.seconds
+    from picked p
+    cross join lateral (
+        select left_at is not null and left_at <= p.as_of and exit_kind = any(%(exits)s) as is_exit,
+               extract(epoch from least(coalesce(left_at, p.as_of), p.as_of) - entered_at)::float8 as seconds
+        from analytics_stagevisit v
+        where v.job_id = p.job_id and v.stage_id = p.stage_id
+          and v.entered_at >= p.as_of - make_interval(days => %(window_days)s) and v.entered_at < p.as_of
+          and (v.entry_precision = 'exact' or v.entry_precision = 'bounded' and v.entry_gap <= 86400)
+          and (v.left_at is null or v.left_at - v.entered_at >= interval '60 seconds')
+        offset 0) v
+    where v.seconds >= 60
+), at_times as (
+    select job_id, stage_id, seconds, count(*) as leaving, count(*) filter (where is_exit) as exits
+    from sample group by job_id, stage_id, seconds
+), at_risk as (
+    select a.*, sum(leaving) over (partition by job_id, stage_id order by seconds desc) as n from at_times a
+), curve as (
+    select job_id, stage_id, seconds, leaving, exits, n,
+           exp(sum(case when exits = 0 then 0 when exits < n then ln(1 - exits::float8 / n) else '-infinity'::float8 end) over w) as survival,
+           sum(case when exits = 0 then 0 when exits < n then exits::float8 / (n::float8 * (n - exits)) else 0 end) over w as greenwood
+    from at_risk window w as (partition by job_id, stage_id order by seconds)
+), banded as (
+    select c.*,
+           case when survival <= 0 then 0 when survival >= 1 then 1
+                else exp(-least(exp(ln(-ln(survival)) + 1.959963984540054 * sqrt(greenwood) / abs(ln(survival))), 600)) end as lower,
+           case when survival <= 0 then 0 when survival >= 1 then 1
+                else exp(-least(exp(ln(-ln(survival)) - 1.959963984540054 * sqrt(greenwood) / abs(ln(survival))), 600)) end as upper
+    from curve c
+)
+select job_id, stage_id,
+       sum(leaving),
+       sum(exits),
+       min(seconds) filter (where exits > 0 and survival <= 0.5 + 1e-9) / 86400,
+       min(seconds) filter (where exits > 0 and lower <= 0.5 + 1e-9) / 86400,
+       min(seconds) filter (where exits > 0 and upper <= 0.5 + 1e-9) / 86400,
+       min(seconds) filter (where exits > 0 and survival <= 0.15 + 1e-9) / 86400,
+       max(seconds) / 86400
+from banded b
+group by job_id, stage_id

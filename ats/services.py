@@ -1,0 +1,200 @@
+"""The writes of the ledger. ``normalize`` is the only writer of events, ``refresh_snapshots`` of snapshot columns."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+
+from django.db import DataError, IntegrityError, connection, transaction
+from django.db.backends.utils import CursorWrapper
+from django.utils import timezone
+
+from ats import normalizer
+from ats.entities import keep_jobs, keep_stages
+from ats.normalizer import Gathered, Raw, Staged
+from config import flow, sql
+from connectors import batches, registry
+from connectors.batches import describe
+from connectors.events import MOVING_EVENTS, CandidateFacts
+from connectors.models import Batch, Connector, RawEvent
+
+logger = logging.getLogger(__name__)
+
+#: applications per batch when a change upstream makes many of them be looked at again
+RECHECK_SIZE = 10_000
+
+STG_CANDIDATE = "external_id text collate \"C\" primary key, name text, email text, source text, told_at timestamptz"
+STG_APPLICATION = "external_id text collate \"C\" primary key, candidate text collate \"C\", job_id bigint"
+STG_EVENT = """provider_event_id text collate "C" primary key, application text collate "C", job_id bigint, event_type text,
+    stage_from_id bigint, stage_to_id bigint, actor_external_id text, actor_name text, occurred_at timestamptz,
+    received_at timestamptz, source_recorded_at timestamptz, precision text, metadata jsonb, raw_event_id bigint"""
+
+
+def normalize(batch: Batch) -> None:
+    """Step 1: the batch's raw payloads become facts in the ledger, each once: created, or skipped as known.
+
+    Fills ``application_ids`` and ``job_ids`` with what the new facts touch, and the batch's counters. Payloads that
+    cannot be mapped, or that the database refuses, become dead letters one by one.
+    """
+    connector = Connector.objects.get(pk=batch.connector_id)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """select id, kind, payload::text, received_at from connectors_rawevent
+               where batch_id = %s and state = 'received' order by id""",
+            [batch.pk],
+        )
+        raws = [Raw(*row) for row in cursor.fetchall()]
+        batch.raw_count, batch.created_count, batch.skipped_count, batch.failed_count = len(raws), 0, 0, 0
+        batch.application_ids, batch.job_ids = [], []
+        _normalize(cursor, batch, connector, raws)
+
+
+def _normalize(cursor: CursorWrapper, batch: Batch, connector: Connector, raws: list[Raw]) -> None:
+    gathered = normalizer.gather(raws, registry.mapper(connector.provider))
+    try:
+        with transaction.atomic():
+            created, application_ids, job_ids = _write(cursor, connector, gathered)
+    except (DataError, IntegrityError) as error:
+        # the database refuses some row: halve until it stands alone, so that its neighbours go through
+        if len(raws) == 1:
+            gathered.dead = {raws[0].id: describe(error)}
+            _bury(cursor, batch, gathered)
+            return
+        middle = len(raws) // 2
+        _normalize(cursor, batch, connector, raws[:middle])
+        _normalize(cursor, batch, connector, raws[middle:])
+        return
+    batch.created_count += created
+    batch.skipped_count += len(gathered.events) - created + gathered.repeats
+    batch.application_ids = sorted({*batch.application_ids, *application_ids})
+    batch.job_ids = sorted({*batch.job_ids, *job_ids})
+    _bury(cursor, batch, gathered)
+
+
+def _write(cursor: CursorWrapper, connector: Connector, gathered: Gathered) -> tuple[int, list[int], list[int]]:
+    sql.pin_plans(cursor)
+    jobs = keep_jobs(connector, gathered.jobs, gathered.job_statuses)
+    stages, reordered = keep_stages(connector, gathered.stages)
+    sql.temporary_table(cursor, "stg_candidate", STG_CANDIDATE)
+    sql.temporary_table(cursor, "stg_application", STG_APPLICATION)
+    sql.temporary_table(cursor, "stg_event", STG_EVENT)
+    sql.copy_rows(cursor, "stg_candidate", _candidate_lines(gathered))
+    sql.copy_rows(cursor, "stg_application", _application_lines(gathered, jobs))
+    sql.copy_rows(cursor, "stg_event", _event_lines(gathered.events.values(), jobs, stages))
+    scope = {"organization": connector.organization_id, "connector": connector.pk}
+    sql.run(cursor, "ats", "candidates", scope)
+    sql.run(cursor, "ats", "applications", scope)
+    sql.run(cursor, "ats", "ledger", scope)
+    created, application_ids, job_ids = cursor.fetchone()
+    if reordered:
+        recheck_stages(connector, reordered)
+    return created, application_ids, job_ids
+
+
+def _candidate_lines(gathered: Gathered) -> Iterator[str]:
+    for external_id, (facts, at) in gathered.candidates.items():
+        assert isinstance(facts, CandidateFacts)
+        told_at = None if at == normalizer.NEVER else at
+        yield sql.copy_line((external_id, facts.name, facts.email, facts.source, told_at))
+
+
+def _application_lines(gathered: Gathered, jobs: dict[str, int]) -> Iterator[str]:
+    for external_id, (candidate, job) in gathered.applications.items():
+        yield sql.copy_line((external_id, candidate, jobs.get(job) if job else None))
+
+
+def _event_lines(staged: Iterable[Staged], jobs: dict[str, int], stages: dict[str, int]) -> Iterator[str]:
+    for event, raw_id, received_at in staged:
+        actor = event.actor
+        job = normalizer.job_of(event)
+        yield sql.copy_line(
+            (
+                event.provider_event_id,
+                event.application_external_id,
+                jobs.get(job) if job else None,
+                event.event_type,
+                stages.get(event.stage_from) if event.stage_from else None,
+                stages.get(event.stage_to) if event.stage_to else None,
+                actor.external_id if actor else None,
+                actor.name if actor else None,
+                event.timestamp,
+                received_at,
+                event.recorded_at,
+                event.precision,
+                normalizer.metadata_json(event),
+                raw_id,
+            )
+        )
+
+
+def _bury(cursor: CursorWrapper, batch: Batch, gathered: Gathered) -> None:
+    if not gathered.dead:
+        return
+    batch.failed_count += len(gathered.dead)
+    now = timezone.now()
+    RawEvent.objects.bulk_update(
+        [RawEvent(pk=raw_id, state=RawEvent.State.DEAD, error=reason, failed_at=now) for raw_id, reason in sorted(gathered.dead.items())],
+        ["state", "error", "failed_at"],
+        batch_size=1000,
+    )
+    logger.warning("payloads set aside", extra={"action": "dead_lettered", "batch": batch.pk, "count": len(gathered.dead)})
+
+
+def recheck_stages(connector: Connector, stage_ids: list[int]) -> int:
+    """A stage changed its place in the pipeline: whoever passed it is measured anew. Returns the number of batches.
+
+    Reads the ledger of the connector, which an edit of a mapping may cost and a batch of events may not.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("set local enable_seqscan = on; set local enable_hashjoin = on")
+        cursor.execute(
+            """select distinct application_id from ats_candidateevent
+               where connector_id = %s and application_id is not null and (stage_to_id = any(%s) or stage_from_id = any(%s))
+               order by application_id""",
+            [connector.pk, stage_ids, stage_ids],
+        )
+        ids = [row[0] for row in cursor.fetchall()]
+        sql.pin_plans(cursor)
+    for start in range(0, len(ids), RECHECK_SIZE):
+        batches.start(
+            organization_id=connector.organization_id,
+            connector_id=connector.pk,
+            step=flow.MEASURE,
+            application_ids=ids[start : start + RECHECK_SIZE],
+        )
+    return -(-len(ids) // RECHECK_SIZE)
+
+
+def refresh_snapshots(batch: Batch) -> None:
+    """Step 2: how each touched application, and the person behind it, stands now."""
+    with connection.cursor() as cursor:
+        refresh_snapshots_of(cursor, batch.application_ids)
+
+
+def refresh_snapshots_of(cursor: CursorWrapper, application_ids: list[int]) -> int:
+    """Bring the snapshots of these applications (left locked, in ``touched``) to what the ledger says; how many differed."""
+    sql.pin_plans(cursor)
+    lock_applications(cursor, application_ids)
+    changed = sql.run(cursor, "ats", "snapshots", {"moving": sorted(MOVING_EVENTS)})
+    sql.temporary_table(cursor, "touched_candidate", "candidate_id bigint primary key")
+    cursor.execute(
+        """insert into touched_candidate
+           select c.id from ats_candidate c
+           where c.id = any(array(select (select a.candidate_id from ats_application a where a.id = t.application_id) from touched t))
+           order by c.id for no key update"""
+    )
+    return changed + sql.run(cursor, "ats", "candidate_snapshots")
+
+
+def lock_applications(cursor: CursorWrapper, application_ids: list[int]) -> None:
+    """Fill ``touched(application_id)`` and hold its applications' rows, in id order, to the end of the transaction.
+
+    Two steps for one application queue up here, whichever workers they run in.
+    """
+    sql.temporary_table(cursor, "touched", "application_id bigint primary key")
+    cursor.execute(
+        """insert into touched select a.id from ats_application a
+           where a.id = any(%s) order by a.id for no key update""",
+        [application_ids],
+    )
+

@@ -1,0 +1,219 @@
+"""How a batch is carried along the main road: claimed, worked on, moved on, and offered again when it stands still.
+
+The promise of ``carry``: the step's work and the batch's progress commit together or not at all. Everything the
+broker may do wrong (lose, double, delay a message) therefore changes speed and nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+
+from django.db import DatabaseError, OperationalError, connection, transaction
+from django.db.models import Value
+from django.db.models.functions import Greatest
+from django.utils import timezone
+
+from config import flow
+from connectors.models import Batch, Connector, SyncRun
+
+logger = logging.getLogger(__name__)
+
+#: A message not acted on for this long counts as lost; also the lease of a step whose process died.
+OFFER_AGAIN = timedelta(seconds=30)
+#: Starts of one step before it is given up and a person has to look.
+MAX_ATTEMPTS = 5
+#: Deadlocks and serialization failures are tried again at once: the other side has finished by then.
+RETRYABLE_AT_ONCE = {"40P01", "40001"}
+
+#: A step's work. True: there is more of the same to do, stay at this step.
+Work = Callable[[Batch], bool | None]
+
+
+def carry(batch_id: int, step: str, work: Work, *, worker: str = "") -> bool:
+    """Do ``step``'s work on a batch in one transaction with its progress. False: it was not ours to do."""
+    if not _claim(batch_id, step, worker):
+        return False
+    try:
+        return _work_and_advance(batch_id, step, work)
+    except Exception as error:
+        _postpone(batch_id, step, error)
+        raise
+
+
+def _claim(batch_id: int, step: str, worker: str) -> bool:
+    """Count the attempt in a transaction of its own, before the work: a counter that dies with the process never rises.
+
+    A row locked by a running copy of the step is skipped, not waited for.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """update connectors_batch set attempts = attempts + 1, claimed_by = %(worker)s,
+                      next_attempt_at = statement_timestamp() + %(lease)s
+               where id = (select id from connectors_batch where id = %(id)s and step = %(step)s
+                           and finished_at is null and failed_at is null for update skip locked)""",
+            {"id": batch_id, "step": step, "worker": worker, "lease": OFFER_AGAIN},
+        )
+        return cursor.rowcount == 1
+
+
+def _work_and_advance(batch_id: int, step: str, work: Work) -> bool:
+    for remaining in (2, 1, 0):
+        try:
+            with transaction.atomic():
+                batch = (
+                    Batch.objects.select_for_update(skip_locked=True)
+                    .filter(pk=batch_id, step=step, finished_at=None, failed_at=None)
+                    .first()
+                )
+                if batch is None:
+                    return False
+                if work(batch):
+                    _stay(batch)
+                else:
+                    _advance(batch)
+            return True
+        except OperationalError as error:
+            if not remaining or _sqlstate(error) not in RETRYABLE_AT_ONCE:
+                raise
+            logger.info("step collided with another, trying again", extra={"action": "step_collided", "step": step})
+            connection.cursor().execute("select pg_sleep(%s)", [random.uniform(0, 0.05)])
+    return False
+
+
+def _stay(batch: Batch) -> None:
+    batch.attempts = 0
+    batch.save()
+    flow.run_after_commit(batch.pk, start=batch.step)
+
+
+def _advance(batch: Batch) -> None:
+    now = timezone.now()
+    batch.step = flow.after(batch.step)
+    batch.attempts = 0
+    batch.claimed_by = ""
+    batch.next_attempt_at = now + OFFER_AGAIN
+    if batch.step == flow.DONE:
+        batch.finished_at = now
+        batch.application_ids, batch.job_ids = [], []
+    batch.save()
+    if batch.finished_at and batch.sync_run_id:
+        close_if_complete(batch.sync_run_id)
+
+
+def _postpone(batch_id: int, step: str, error: Exception) -> None:
+    """Back off, or give up after ``MAX_ATTEMPTS``: the batch then waits for a person, its neighbours go on."""
+    reason = describe(error)
+    logger.warning("step failed", extra={"action": "step_failed", "step": step, "batch": batch_id, "error": reason})
+    with transaction.atomic():
+        batch = Batch.objects.select_for_update().filter(pk=batch_id, step=step, finished_at=None, failed_at=None).first()
+        if batch is None:
+            return
+        now = timezone.now()
+        batch.error = reason
+        if batch.attempts >= MAX_ATTEMPTS:
+            batch.failed_at = now
+        else:
+            batch.next_attempt_at = now + timedelta(seconds=2**batch.attempts)
+        batch.save(update_fields=["error", "failed_at", "next_attempt_at"])
+        if batch.failed_at and batch.sync_run_id:
+            close_if_complete(batch.sync_run_id)
+
+
+def offer_due(*, now: datetime | None = None) -> int:
+    """The sweep: offer every batch again whose message must have been lost or whose backoff is over."""
+    now = now or timezone.now()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """update connectors_batch set next_attempt_at = %(again)s
+               where id in (select id from connectors_batch
+                            where finished_at is null and failed_at is null and next_attempt_at <= %(now)s
+                            order by next_attempt_at limit 1000 for update skip locked)
+               returning id, step""",
+            {"again": now + OFFER_AGAIN, "now": now},
+        )
+        due = cursor.fetchall()
+    for batch_id, step in due:
+        flow.run(batch_id, start=step)
+    return len(due)
+
+
+def start(
+    *,
+    organization_id: int,
+    step: str,
+    connector_id: int | None = None,
+    sync_run_id: int | None = None,
+    kind: str = Batch.Kind.RECHECK,
+    application_ids: Iterable[int] = (),
+    job_ids: Iterable[int] = (),
+) -> Batch:
+    """Put a batch on the road at ``step``; it is offered to the workers when the transaction commits."""
+    batch = Batch.objects.create(
+        organization_id=organization_id,
+        connector_id=connector_id,
+        sync_run_id=sync_run_id,
+        kind=kind,
+        step=step,
+        application_ids=list(application_ids),
+        job_ids=list(job_ids),
+        next_attempt_at=timezone.now() + OFFER_AGAIN,
+    )
+    flow.run_after_commit(batch.pk, start=step)
+    return batch
+
+
+def close_if_complete(sync_run_id: int) -> None:
+    """Move a run on when its last batch is through: flowing → settling → succeeded (or failed).
+
+    The run's row lock makes one of two batches that finish together the last. Called inside their transactions.
+    """
+    run = SyncRun.objects.select_for_update().get(pk=sync_run_id)
+    if run.state not in (SyncRun.State.FLOWING, SyncRun.State.SETTLING):
+        return
+    batches = Batch.objects.filter(sync_run_id=sync_run_id)
+    if batches.filter(finished_at=None, failed_at=None).exists():
+        return
+    given_up = batches.exclude(failed_at=None).values_list("step", flat=True)
+    if given_up:
+        _fail(run, f"{len(given_up)} of its batches gave up at {', '.join(sorted(set(given_up)))}; see the batches in the admin.")
+    elif run.state == SyncRun.State.FLOWING:
+        _settle(run)
+    else:
+        run.state, run.finished_at = SyncRun.State.SUCCEEDED, timezone.now()
+        run.save(update_fields=["state", "finished_at"])
+
+
+def _settle(run: SyncRun) -> None:
+    """Everything fetched is in the ledger: from now on rules may trust it, and look once at what is due."""
+    Connector.objects.filter(pk=run.connector_id).update(fresh_at=Greatest("fresh_at", Value(run.fetched_at)))
+    run.state = SyncRun.State.SETTLING
+    run.save(update_fields=["state"])
+    start(
+        organization_id=run.connector.organization_id,
+        connector_id=run.connector_id,
+        sync_run_id=run.pk,
+        kind=Batch.Kind.DUE,
+        step=flow.MEASURE,
+    )
+
+
+def _fail(run: SyncRun, reason: str) -> None:
+    run.state, run.finished_at = SyncRun.State.FAILED, timezone.now()
+    run.error_code, run.error = "flow_failed", reason
+    run.save(update_fields=["state", "finished_at", "error_code", "error"])
+
+
+def describe(error: Exception) -> str:
+    """An error in words that hold no row values: PostgreSQL quotes keys and rows in its details."""
+    if isinstance(error, DatabaseError):
+        diagnostic = getattr(error.__cause__, "diag", None)
+        primary = getattr(diagnostic, "message_primary", None) or "no message"
+        return f"{type(error).__name__} {_sqlstate(error) or ''}: {primary}"
+    return type(error).__name__
+
+
+def _sqlstate(error: BaseException) -> str | None:
+    return getattr(error.__cause__, "sqlstate", None)

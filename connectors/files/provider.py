@@ -1,0 +1,125 @@
+"""File import as a provider: nothing to poll, one kind of payload, a mapping that is nearly the identity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from connectors.base import Account, Capabilities, Memory, Page, SyncMode
+from connectors.events import (
+    Actor,
+    CandidateFacts,
+    EventType,
+    JobFacts,
+    JobStatus,
+    Mapped,
+    NormalizedEvent,
+    Precision,
+    StageCategory,
+    StageFacts,
+)
+from connectors.exceptions import NotConfigured, PayloadNotUnderstood
+from connectors.files.rows import ImportRow
+
+#: ``RawEvent.kind`` of an imported row, whichever connector it was imported into
+KIND = "import_row"
+
+_decode = msgspec.json.Decoder(ImportRow).decode
+
+
+class FilesProvider:
+    name = "files"
+    label = "File import (CSV, JSONL)"
+    capabilities = Capabilities(stage_history=True, actor_on_stage_change=True, interviews=True)
+
+    def check_settings(self, *, base_url: str, secret: str, settings: Mapping[str, Any]) -> None:
+        if base_url or secret:
+            raise NotConfigured("A file connector has neither a base URL nor a secret; leave both out.")
+
+    def fetch(
+        self, account: Account, *, mode: SyncMode, checkpoint: dict[str, Any] | None, memory: Memory, started_at: datetime
+    ) -> Iterator[Page]:
+        raise NotConfigured("A file connector cannot be polled. Use: manage.py import_events FILE.")
+
+    def map(self, kind: str, payload: dict[str, Any]) -> Mapped:
+        return map_row(msgspec.json.encode(payload), self.name)
+
+
+def map_row(raw: bytes, provider: str) -> Mapped:
+    """An inbox payload of ``KIND`` as its event and facts. ``raw`` is the JSON text; raises ``PayloadNotUnderstood``."""
+    try:
+        row = _decode(raw)
+        event = NormalizedEvent(
+            event_type=EventType(row.event_type),
+            provider_event_id=row.provider_event_id,
+            provider=provider,
+            candidate_external_id=row.candidate_external_id,
+            application_external_id=row.application_external_id,
+            job_external_id=row.job_external_id,
+            stage_from=row.stage_from,
+            stage_to=row.stage_to,
+            actor=Actor(external_id=row.actor_id, name=row.actor) if row.actor or row.actor_id else None,
+            timestamp=row.timestamp,
+            recorded_at=row.recorded_at,
+            precision=Precision(row.precision),
+            metadata=_metadata(row),
+        )
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise PayloadNotUnderstood(f"An imported row cannot be read back: {type(error).__name__}.") from None
+    return Mapped(
+        observed_at=row.recorded_at or row.timestamp,
+        events=(event,),
+        jobs=_jobs(row),
+        stages=_stages(row),
+        candidates=_candidates(row),
+    )
+
+
+def _metadata(row: ImportRow) -> dict[str, Any]:
+    metadata = row.metadata
+    if row.stage_from_name:
+        metadata = {**metadata, "stage_from_name": row.stage_from_name}
+    if row.stage_to_name:
+        metadata = {**metadata, "stage_to_name": row.stage_to_name}
+    if row.event_type == EventType.JOB_STATUS_CHANGED and row.job_status:
+        metadata = {**metadata, "status": row.job_status}
+    return metadata
+
+
+def _jobs(row: ImportRow) -> tuple[JobFacts, ...]:
+    if not (row.job_external_id and (row.job_title or row.department or row.job_status or row.job_opened_at)):
+        return ()
+    return (
+        JobFacts(
+            external_id=row.job_external_id,
+            title=row.job_title,
+            department=row.department,
+            status=JobStatus(row.job_status) if row.job_status else None,
+            opened_at=row.job_opened_at,
+        ),
+    )
+
+
+def _stages(row: ImportRow) -> tuple[StageFacts, ...]:
+    told = (
+        (row.stage_from, row.stage_from_name, row.stage_from_category),
+        (row.stage_to, row.stage_to_name, row.stage_to_category),
+    )
+    return tuple(
+        StageFacts(external_id=stage, name=name, category=StageCategory(category) if category else None)
+        for stage, name, category in told
+        if stage and (name or category)
+    )
+
+
+def _candidates(row: ImportRow) -> tuple[CandidateFacts, ...]:
+    if not (row.candidate_external_id and (row.candidate_name or row.candidate_email or row.source)):
+        return ()
+    return (
+        CandidateFacts(
+            external_id=row.candidate_external_id, name=row.candidate_name, email=row.candidate_email, source=row.source
+        ),
+    )

@@ -1,0 +1,132 @@
+"""Reading an import file: plain or gzip, CSV or JSONL, row by row with its number, in constant memory. No database."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+from connectors.exceptions import NotConfigured
+from connectors.files.rows import COLUMNS, ImportRow, RowError, from_json, from_values
+
+#: rows of either kind are bounded, so that a file without line breaks cannot fill the memory
+LONGEST_LINE = 1_000_000
+
+#: a row, or what is wrong with it
+Read = tuple[int, ImportRow | RowError]
+
+
+def read_rows(path: Path, columns: Mapping[str, str]) -> Iterator[Read]:
+    """``(row number, row or error)``; numbers are those an editor shows. Raises ``NotConfigured`` for an unusable file.
+
+    ``columns`` maps the file's column names to ours; names not mapped keep their own.
+    """
+    unknown = sorted(set(columns.values()) - set(COLUMNS))
+    if unknown:
+        raise NotConfigured(f"--map names unknown fields: {', '.join(unknown)}. Known are {', '.join(COLUMNS)}.")
+    try:
+        with _open(path) as file:
+            yield from _read_csv(file, columns) if _is_csv(path) else _read_jsonl(file, columns)
+    except (OSError, EOFError) as error:
+        raise NotConfigured(f"{path} cannot be read: {error.strerror or error}.") from None  # type: ignore[union-attr]
+
+
+def estimated_rows(path: Path) -> int:
+    """About how many rows the file has, from its size and its first rows; for sizing batches, not for counting."""
+    with _open(path) as file:
+        head = file.read(256 * 1024)
+    lines = head.count(b"\n")
+    if not lines:
+        return 1
+    return max(1, int(_unpacked_size(path) / (len(head) / lines)))
+
+
+def _unpacked_size(path: Path) -> int:
+    if not _is_gzip(path):
+        return path.stat().st_size
+    with path.open("rb") as file:  # a gzip file ends with its unpacked size, modulo 2^32
+        file.seek(-4, io.SEEK_END)
+        told = int.from_bytes(file.read(4), "little")
+    return max(told, path.stat().st_size * 3)
+
+
+def _open(path: Path) -> BinaryIO:
+    return gzip.open(path, "rb") if _is_gzip(path) else path.open("rb")  # type: ignore[return-value]
+
+
+def _is_gzip(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == b"\x1f\x8b"
+
+
+def _is_csv(path: Path) -> bool:
+    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
+    last = suffixes[-1] if suffixes else ""
+    if last in (".csv", ".tsv"):
+        return True
+    if last in (".jsonl", ".ndjson", ".json"):
+        return False
+    with _open(path) as file:  # no telling name: JSON lines begin with a brace
+        return not file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
+
+
+def _read_jsonl(file: BinaryIO, columns: Mapping[str, str]) -> Iterator[Read]:
+    for number, line in enumerate(_lines(file), start=1):
+        if number == 1:
+            line = line.removeprefix(b"\xef\xbb\xbf")
+        if line.isspace():
+            continue
+        try:
+            yield number, from_json(line, columns)
+        except RowError as error:
+            yield number, error
+
+
+def _read_csv(file: BinaryIO, columns: Mapping[str, str]) -> Iterator[Read]:
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="", errors="surrogateescape")
+    head = text.readline()
+    delimiter = max(",;\t", key=head.count)
+    header = next(csv.reader([head], delimiter=delimiter), [])
+    names = [columns.get(name.strip(), name.strip()) for name in header]
+    _check_header(header, names, columns)
+    reader = csv.reader(text, delimiter=delimiter)
+    try:
+        for values in reader:
+            if not values:
+                continue
+            yield reader.line_num + 1, _csv_row(names, values)
+    except csv.Error as error:
+        yield reader.line_num + 1, RowError(f"not readable as CSV ({error}).")
+
+
+def _csv_row(names: list[str], values: list[str]) -> ImportRow | RowError:
+    if len(values) != len(names):
+        return RowError(f"has {len(values)} values, the header names {len(names)} columns.")
+    if any("\udc80" <= char <= "\udcff" for value in values for char in value if not value.isascii()):
+        return RowError("is not UTF-8; save the file as UTF-8.")
+    try:
+        return from_values(dict(zip(names, values, strict=True)))
+    except RowError as error:
+        return error
+
+
+def _check_header(header: list[str], names: list[str], columns: Mapping[str, str]) -> None:
+    missing = [name for name in ("event_type", "timestamp") if name not in names]
+    if missing:
+        raise NotConfigured(
+            f"The file has no column {' or '.join(missing)}; it has {', '.join(header) or 'no header'}. Use --map COLUMN=FIELD to name them."
+        )
+    absent = sorted(set(columns) - {name.strip() for name in header})
+    if absent:
+        raise NotConfigured(f"--map names columns that the file does not have: {', '.join(absent)}.")
+    doubled = sorted({name for name in names if names.count(name) > 1 and name in COLUMNS})
+    if doubled:
+        raise NotConfigured(f"Two columns both mean {', '.join(doubled)}; map one of them to something else.")
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    while line := file.readline(LONGEST_LINE):
+        yield line

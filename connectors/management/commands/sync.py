@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from connectors.exceptions import ConnectorError
+from connectors.finding import find_connector
+from connectors.models import SyncRun
+from connectors.services import SyncInProgress, request_sync
+from connectors.waiting import NotThrough, check_worker, follow, on_terminal
+
+
+class Command(BaseCommand):
+    help = "Queue a sync of a connector and print the id of its SyncRun."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("connector", help="name (or organization/name, or id) of the connector")
+        mode = parser.add_mutually_exclusive_group()
+        mode.add_argument("--full", dest="mode", action="store_const", const=SyncRun.Mode.FULL, help="read everything, details included")
+        mode.add_argument("--delta", dest="mode", action="store_const", const=SyncRun.Mode.DELTA, help="read what changed (default)")
+        parser.add_argument("--wait", action="store_true", help="exit 0 only when every event is through the flow")
+        parser.set_defaults(mode=SyncRun.Mode.DELTA)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            if options["wait"]:
+                check_worker()
+            run = request_sync(connector=find_connector(options["connector"]), mode=options["mode"])
+            self.stdout.write(str(run.pk))
+            if options["wait"]:
+                follow(run, say=on_terminal())
+        except (ConnectorError, SyncInProgress, NotThrough) as error:
+            raise CommandError(str(error)) from None

@@ -1,0 +1,27 @@
+"""Celery doors of connectors: polls on their own queue, sweeps beside the road."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import shared_task
+
+from connectors import batches, services
+
+
+@shared_task(name="connectors.sync", bind=True, max_retries=3, soft_time_limit=6 * 3600, time_limit=6 * 3600 + 60)
+def sync(self: Any, run_id: int) -> None:
+    services.carry_out(run_id, worker=self.request.id or "")
+
+
+@shared_task(name="connectors.sync_all")
+def sync_all() -> None:
+    """Every five minutes: a delta sync of each connector."""
+    services.request_delta_syncs()
+
+
+@shared_task(name="connectors.sweep")
+def sweep() -> None:
+    """Every few seconds: offer again what a lost message or a dead process left standing."""
+    batches.offer_due()
+    services.offer_due_runs()

@@ -1,0 +1,47 @@
+"""Query parameters of the list of issues."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import django_filters
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from issues.models import Issue, Severity
+
+
+class PersonFilter(django_filters.CharFilter):
+    """``me``, ``none`` or a user's id, of the people a relation names."""
+
+    def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
+        if not value:
+            return qs
+        if value == "none":
+            return qs.filter(**{f"{self.field_name}__isnull": True})
+        user = getattr(self.parent.request, "user", None)
+        person = str(user.pk) if value == "me" and user is not None else value
+        if not person.isdecimal() or len(person) > 18:
+            return qs.none()
+        return qs.filter(**{self.field_name: int(person)}).distinct()
+
+
+class IssueFilter(django_filters.FilterSet):
+    status = django_filters.MultipleChoiceFilter(choices=Issue.Status.choices, help_text="May be repeated.")
+    severity = django_filters.MultipleChoiceFilter(choices=Severity.choices, help_text="May be repeated.")
+    issue_type = django_filters.CharFilter(max_length=32)
+    job = django_filters.NumberFilter(field_name="job_id", min_value=0, max_value=2**63 - 1, decimal_places=0, help_text="Job id.")
+    stage = django_filters.NumberFilter(field_name="stage_id", min_value=0, max_value=2**63 - 1, decimal_places=0, help_text="Stage id.")
+    assignee = PersonFilter(field_name="tasks__assignee", max_length=20, help_text="`me`, `none` or a user id: who has a task for it.")
+    min_age = django_filters.NumberFilter(method="aged", min_value=0, max_value=100_000, help_text="Days since detection, at least.")
+    max_age = django_filters.NumberFilter(method="aged", min_value=0, max_value=100_000, help_text="Days since detection, at most.")
+
+    class Meta:
+        model = Issue
+        fields: list[str] = []
+
+    def aged(self, queryset: QuerySet[Issue], name: str, value: Decimal) -> QuerySet[Issue]:
+        moment = timezone.now() - timedelta(days=float(value))
+        return queryset.filter(detected_at__lte=moment) if name == "min_age" else queryset.filter(detected_at__gte=moment)

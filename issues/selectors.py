@@ -1,0 +1,24 @@
+"""Reads of issues. Every queryset starts from the person's organizations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Prefetch, QuerySet
+
+from accounts.selectors import organizations_of
+from issues.models import Issue, IssueTransition
+
+
+def issues_of(user: Any) -> QuerySet[Issue]:
+    return Issue.objects.filter(organization__in=organizations_of(user))
+
+
+def with_subjects(issues: QuerySet[Issue]) -> QuerySet[Issue]:
+    """Job, stage, person and tasks, in a fixed number of queries. Tasks belong to a later app: by relation only."""
+    return issues.select_related("job", "stage", "application__candidate").prefetch_related("tasks__assignee")
+
+
+def with_history(issues: QuerySet[Issue]) -> QuerySet[Issue]:
+    transitions = IssueTransition.objects.select_related("actor").order_by("pk")
+    return with_subjects(issues).prefetch_related(Prefetch("transitions", queryset=transitions))

@@ -8,6 +8,7 @@ seconds all the same, so a lost hint costs seconds and no update.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import logging
 import time
@@ -150,6 +151,7 @@ class Hub:
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="updates")
         self._tasks: dict[object, asyncio.Task[None]] = {}
         self._channel: str | None = None
+        self._listening = asyncio.Event()
 
     async def subscribe(self, listener: Listener, topic: Topic, *, after: Mapping[int, int] | None = None) -> Subscription:
         """Start a stream; with ``after`` (number by organization id) it first catches up from the log.
@@ -214,6 +216,9 @@ class Hub:
     async def _open_feed(self, organization_id: int) -> Feed:
         # listen first, read the number second: what comes between is a hint, not a gap
         feed = Feed(organization_id, position=0)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(hints.PATIENCE_SECONDS):
+                await self._listening.wait()
         await self._ask_for_hints(feed)
         feed.position = (await self._read(log.last_numbers, [organization_id]))[organization_id]
         self._feeds[organization_id] = feed
@@ -251,6 +256,7 @@ class Hub:
         while True:
             try:
                 self._channel = channel = await layer.new_channel("hub.")
+                self._listening.set()
                 for feed in list(self._feeds.values()):
                     await self._ask_for_hints(feed)
                 while True:
@@ -261,6 +267,7 @@ class Hub:
             except (RedisError, OSError) as error:
                 logger.warning("no hints, looking instead", extra={"action": "hints_lost", "error": type(error).__name__})
                 self._channel = None
+                self._listening.clear()
                 await asyncio.sleep(1)
 
     async def _look(self) -> None:

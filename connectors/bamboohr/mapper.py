@@ -63,9 +63,9 @@ def _job_events(sighting: JobSighting) -> tuple[NormalizedEvent, ...]:
     metadata = {
         "origin": "diff",
         "status_from": job_status_of(then),
-        "status_to": job_status_of(now),
+        "status": job_status_of(now),
         "status_from_name": then.status_label,
-        "status_to_name": now.status_label,
+        "status_name": now.status_label,
         "bounds": [at.isoformat() for at in when.bounds] if when.bounds else None,
     }
     event = NormalizedEvent(

@@ -110,6 +110,6 @@ def _check_number(settings: Mapping[str, Any], name: str, *, lowest: float, high
 
 def _stage_map(settings: Mapping[str, Any]) -> dict[str, str]:
     told = settings.get("stage_map", {})
-    if not isinstance(told, Mapping) or not all(word in STAGE_MAP_WORDS for word in told.values()):
+    if not isinstance(told, Mapping) or not all(str(word) in STAGE_MAP_WORDS for word in told.values()):
         raise NotConfigured(f"The setting stage_map must map status ids or codes to one of {', '.join(sorted(STAGE_MAP_WORDS))}.")
     return {str(status): str(word) for status, word in told.items()}

@@ -97,20 +97,19 @@ class _Teller:
         return not self.changed.is_after(applied)
 
     def _created(self, applied: Moment | None, first: Status | None) -> NormalizedEvent:
-        extra: dict[str, Any] = {}
-        if applied and self.changed and applied.is_after(self.changed):
-            extra["anomaly"] = "status_set_before_application"
-        if first is None:
-            extra["stage_to_unknown"] = True
-        else:
-            extra["stage_to_name"] = first.name
+        extra: dict[str, Any] = {"stage_to_name": first.name} if first else {"stage_to_unknown": True}
         if self.now.moved_from:
             extra["moved_from"] = list(self.now.moved_from)
         known = applied or self.changed
+        if applied and self.changed and applied.is_after(self.changed):
+            # An edited date: nothing can happen to an application before it exists.
+            known = self.changed
+            extra |= {"anomaly": "status_set_before_application", "applied_at": applied.at.isoformat()}
         when = at_moment(known) if known else When(moments.whole_second(self.sighting.observed_at), Precision.UNKNOWN)
         if applied is None:
             when = When(when.at, Precision.UNKNOWN)
-        return self._event(EventType.APPLICATION_CREATED, f"{self.prefix}:created", when, stage_to=first.id if first else None, **extra)
+        key = f"{self.prefix}:created"
+        return self._event(EventType.APPLICATION_CREATED, key, when, stage_to=first.id if first else None, **extra)
 
     def _before_now(self, applied: Moment | None) -> When:
         upper = moments.whole_second(self.sighting.observed_at)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -358,3 +359,9 @@ class Desk:
             msgspec.structs.replace(seen, payload=json.loads(json.dumps(seen.payload))) for page in pages for seen in page.observations
         ]
         return Run(pages, observations, [self.provider.map(seen.kind, seen.payload) for seen in observations])
+
+
+def payload(name: str) -> Any:
+    """A captured answer from tests/payloads/bamboohr."""
+    folder = Path(__file__).resolve().parents[2] / "payloads" / "bamboohr"
+    return json.loads((folder / f"{name}.json").read_text())

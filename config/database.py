@@ -28,7 +28,7 @@ def as_owner() -> Iterator[None]:
     owner = dj_database_url.parse(settings.MIGRATION_DATABASE_URL)
     ours = connection.settings_dict
     before = {key: ours.get(key) for key in (*ADDRESS, "OPTIONS")}
-    options = {key: value for key, value in before["OPTIONS"].items() if key not in {"pool", "options"}}
+    options = {key: value for key, value in (ours.get("OPTIONS") or {}).items() if key not in {"pool", "options"}}
     _reconnect({key: owner.get(key, "") for key in ADDRESS} | {"OPTIONS": options | owner.get("OPTIONS", {})})
     try:
         yield
@@ -40,7 +40,7 @@ def _reconnect(values: dict[str, object]) -> None:
     """The next query opens a connection with the new values."""
     connection.close()
     if connection.settings_dict["OPTIONS"].get("pool"):
-        connection.close_pool()
+        connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's own
     connection.settings_dict.update(values)
 
 

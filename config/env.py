@@ -77,8 +77,8 @@ def dotenv(path: Path) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     found: dict[str, str] = {}
-    for number, line in enumerate(lines, start=1):
-        line = line.strip().removeprefix("export ")
+    for number, written in enumerate(lines, start=1):
+        line = written.strip().removeprefix("export ")
         if not line or line.startswith("#"):
             continue
         name, equals, value = line.partition("=")

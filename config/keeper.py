@@ -16,7 +16,7 @@ from pathlib import Path
 
 from config import processes
 from config.embedded import EmbeddedError, keeper_lock, log_path, users_lock
-from config.servers import START_PATIENCE, STOP_PATIENCE, Server, server
+from config.servers import NO_CHANGE, START_PATIENCE, STOP_PATIENCE, Account, Server, server
 
 #: seconds between looks at the lock and at the server
 TICK = 0.2
@@ -34,12 +34,12 @@ class Keeper:
         launch = self.server.prepare()
         account = launch.account
         self.child = subprocess.Popen(
-            [*_prefix(launch.account.prefix if account else [], self.server.stop_signal), *launch.command],
+            [*_prefix(account, self.server.stop_signal), *launch.command],
             cwd=launch.cwd,
             stdin=subprocess.DEVNULL,
-            # killed or not, a keeper never leaves its server behind
-            preexec_fn=processes.child_setup(self.server.stop_signal),
-            **(account.popen_arguments() if account else {}),  # type: ignore[arg-type]
+            # killed or not, a keeper never leaves its server behind; this process has one thread
+            preexec_fn=processes.child_setup(self.server.stop_signal),  # noqa: PLW1509
+            **(account.popen_arguments() if account else NO_CHANGE),
         )
         deadline = time.monotonic() + START_PATIENCE
         while not self.server.is_ready():
@@ -74,9 +74,11 @@ class Keeper:
             processes.stop(self.child, first=self.server.stop_signal, patience=STOP_PATIENCE)
 
 
-def _prefix(prefix: list[str], stop_signal: signal.Signals) -> list[str]:
+def _prefix(account: Account | None, stop_signal: signal.Signals) -> list[str]:
     """A change of user clears the parent-death signal, so where setpriv makes it, setpriv sets the signal after."""
-    return [prefix[0], "--pdeathsig", stop_signal.name.removeprefix("SIG"), *prefix[1:]] if prefix else []
+    if account is None or not account.prefix:
+        return []
+    return [account.prefix[0], "--pdeathsig", stop_signal.name.removeprefix("SIG"), *account.prefix[1:]]
 
 
 def _say(sentence: str) -> None:

@@ -11,7 +11,7 @@ import socket
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypedDict
 
 import psycopg
 from psycopg import sql
@@ -54,10 +54,21 @@ class Server(Protocol):
 
 
 def server(name: str, var: Path) -> Server:
-    return {POSTGRES: Postgres, VALKEY: Valkey}[name](var)
+    return Postgres(var) if name == POSTGRES else Valkey(var)
 
 
 # --- accounts ------------------------------------------------------------------------------------
+class PopenUser(TypedDict):
+    """What ``subprocess`` is told of the user to run as."""
+
+    user: int | None
+    group: int | None
+    extra_groups: list[str | int] | None
+
+
+NO_CHANGE: PopenUser = {"user": None, "group": None, "extra_groups": None}
+
+
 @dataclass(frozen=True)
 class Account:
     """The unprivileged user PostgreSQL runs as when we are root, since it refuses to be root.
@@ -71,8 +82,8 @@ class Account:
     gid: int
     prefix: list[str] = field(default_factory=list)
 
-    def popen_arguments(self) -> dict[str, object]:
-        return {} if self.prefix else {"user": self.uid, "group": self.gid, "extra_groups": []}
+    def popen_arguments(self) -> PopenUser:
+        return NO_CHANGE if self.prefix else {"user": self.uid, "group": self.gid, "extra_groups": []}
 
 
 def account_for(data: Path, program: Path) -> Account | None:
@@ -106,10 +117,10 @@ def _first_user(*names: str) -> pwd.struct_passwd:
 def _can_run(account: Account, program: Path, folder: Path) -> bool:
     probe = [*account.prefix, "/bin/sh", "-c", 'cd "$1" && exec "$2" --version', "sh", str(folder), str(program)]
     try:
-        done = subprocess.run(probe, capture_output=True, check=False, cwd="/", **account.popen_arguments())  # type: ignore[call-overload]
+        done = subprocess.run(probe, capture_output=True, check=False, cwd="/", **account.popen_arguments())
     except OSError:
         return False
-    return bool(done.returncode == 0)
+    return done.returncode == 0
 
 
 def _wheel(package: str) -> Path:
@@ -167,8 +178,8 @@ class Postgres:
             "--no-instructions",
         ]  # fmt: skip
         prefix = account.prefix if account else []
-        arguments = account.popen_arguments() if account else {}
-        done = subprocess.run([*prefix, *command], capture_output=True, text=True, check=False, cwd=self.home, **arguments)  # type: ignore[call-overload]
+        arguments = account.popen_arguments() if account else NO_CHANGE
+        done = subprocess.run([*prefix, *command], capture_output=True, text=True, check=False, cwd=self.home, **arguments)
         if done.returncode != 0:
             reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
             raise EmbeddedError(f"initdb could not make a database under {self.home}: {reason}")
@@ -208,7 +219,7 @@ class Postgres:
             "log_min_error_statement": "panic",
             "log_line_prefix": "%m [%p] %a ",
         }
-        if not _has_room(Path("/dev/shm"), 256 * MIB):
+        if not _has_room(Path("/dev/shm"), 256 * MIB):  # noqa: S108 (where PostgreSQL puts it)
             # containers give 64 MB there, and a parallel query then fails half-way
             settings["dynamic_shared_memory_type"] = "mmap"
         return settings

@@ -66,7 +66,7 @@ class Stack:
             self.supervisor.add(name, command)
         workers = {name for name in commands if " worker " in f" {commands[name]} "}
         self.wait("worker", lambda: workers <= self._ready)
-        self.wait("web", lambda: answers(f"{self.url}/admin/login/"))
+        self.wait("web", lambda: answers(f"{self.url}/healthz"))
 
     def run(self, name: str, command: str) -> None:
         """One command to its end, beside what runs. Raises StackError if it fails."""

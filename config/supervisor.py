@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from config import processes
 
@@ -86,8 +86,8 @@ class Child:
         self.born = 0.0
         self.due: float | None = 0.0  # monotonic time of the next start; None while it runs or is done
 
-    def start(self, environment: Mapping[str, str], root: Path) -> BinaryIO:
-        """Start it; returns its output, unblocking."""
+    def start(self, environment: Mapping[str, str], root: Path) -> None:
+        """Start it; its output does not block."""
         self.log = processes.open_log(self.log_path)
         # a list of commands needs the shell to stay; a single one takes its place, so that signals arrive
         command = self.command if self.once else f"exec {self.command}"
@@ -100,12 +100,17 @@ class Child:
             stderr=subprocess.STDOUT,
             bufsize=0,
             start_new_session=True,
-            preexec_fn=processes.child_setup(signal.SIGTERM),
+            preexec_fn=processes.child_setup(signal.SIGTERM),  # noqa: PLW1509 (one thread)
         )
         self.born, self.due, self.unfinished = time.monotonic(), None, b""
+        os.set_blocking(self.output.fileno(), False)
+
+    @property
+    def output(self) -> IO[bytes]:
+        """What the running process says."""
+        assert self.process is not None
         assert self.process.stdout is not None
-        os.set_blocking(self.process.stdout.fileno(), False)
-        return self.process.stdout  # type: ignore[return-value]
+        return self.process.stdout
 
     @property
     def alive(self) -> bool:
@@ -220,13 +225,12 @@ class Supervisor:
 
     def stop(self) -> None:
         """SIGTERM to each, then SIGKILL after STOP_PATIENCE, or at once when asked a second time."""
-        asked = max(self.requests, 1)
         deadline = time.monotonic() + STOP_PATIENCE
         for child in self.children.values():
             if child.alive and child.process is not None:
                 child.process.terminate()
         while any(child.alive for child in self.children.values()):
-            if time.monotonic() > deadline or self.requests > asked:
+            if time.monotonic() > deadline or self.requests > 1:
                 break
             self._pump(0.1)
         for child in self.children.values():
@@ -238,8 +242,8 @@ class Supervisor:
         self.children.clear()
 
     def _start(self, child: Child) -> None:
-        output = child.start(self.environment, self.root)
-        self._selector.register(output, selectors.EVENT_READ, child)
+        child.start(self.environment, self.root)
+        self._selector.register(child.output, selectors.EVENT_READ, child)
 
     def _ended(self, child: Child) -> None:
         assert child.process is not None
@@ -266,11 +270,10 @@ class Supervisor:
 
     def _read(self, child: Child) -> bool:
         """Pass on what is there; False when there is nothing more to come, now or ever."""
-        assert child.process is not None and child.process.stdout is not None
-        data = child.process.stdout.read(65_536)
+        data = child.output.read(65_536)
         if not data:
-            if data == b"" and child.process.stdout in self._selector.get_map():
-                self._selector.unregister(child.process.stdout)  # closed
+            if data == b"" and child.output in self._selector.get_map():
+                self._selector.unregister(child.output)  # closed
             return False
         child.write(data)
         for line in child.lines(data):
@@ -278,16 +281,14 @@ class Supervisor:
         return True
 
     def _drain(self, child: Child) -> None:
-        assert child.process is not None and child.process.stdout is not None
-        while not child.process.stdout.closed and self._read(child):
+        while not child.output.closed and self._read(child):
             pass
 
     def _close(self, child: Child) -> None:
-        assert child.process is not None and child.process.stdout is not None
-        if not child.process.stdout.closed:
-            if child.process.stdout in self._selector.get_map():
-                self._selector.unregister(child.process.stdout)
-            child.process.stdout.close()
+        if not child.output.closed:
+            if child.output in self._selector.get_map():
+                self._selector.unregister(child.output)
+            child.output.close()
         if child.log is not None:
             child.log.close()
             child.log = None

@@ -38,7 +38,7 @@ def _take_place() -> Path:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Servers first, then the settings that name them: pytest-django waits until Django is set up."""
-    if config.option.help or config.option.collectonly and not env.text("STAGEWATCH_VAR"):
+    if config.option.help or (config.option.collectonly and not env.text("STAGEWATCH_VAR")):
         os.environ.setdefault("STAGEWATCH_VAR", str(PLACES / "collect"))
     else:
         os.environ["STAGEWATCH_VAR"] = str(_take_place())
@@ -66,12 +66,11 @@ def django_db_setup(request: pytest.FixtureRequest, django_test_environment: Non
 
     from config import database
 
-    with django_db_blocker.unblock():
-        with database.as_owner():
-            made = setup_databases(verbosity=0, interactive=False, serialized_aliases=[])
-            with connection.cursor() as cursor:
-                # only here: transactional tests empty the tables between them
-                cursor.execute(f'GRANT TRUNCATE ON ALL TABLES IN SCHEMA public TO "{database.app_role()}"')
+    with django_db_blocker.unblock(), database.as_owner():
+        made = setup_databases(verbosity=0, interactive=False, serialized_aliases=[])
+        with connection.cursor() as cursor:
+            # only here: transactional tests empty the tables between them
+            cursor.execute(f'GRANT TRUNCATE ON ALL TABLES IN SCHEMA public TO "{database.app_role()}"')
     yield
     with django_db_blocker.unblock(), database.as_owner():
         teardown_databases(made, verbosity=0)

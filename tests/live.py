@@ -88,7 +88,7 @@ class LiveStack:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=processes.child_setup(signal.SIGKILL),
+            preexec_fn=processes.child_setup(signal.SIGKILL),  # noqa: PLW1509 (touches no lock)
         )
         running = Running(name, process)
         threading.Thread(target=running.read, name=f"read-{name}", daemon=True).start()

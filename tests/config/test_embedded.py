@@ -77,7 +77,12 @@ def hold(var: Path, *names: str) -> subprocess.Popen[str]:
         "lease = leases.start(Path(sys.argv[1]), sys.argv[2:]); print('held', flush=True); sys.stdin.read()"
     )
     return subprocess.Popen(
-        [sys.executable, "-c", code, str(var), *names], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", code, str(var), *names],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
 
 
@@ -93,7 +98,9 @@ def test_both_servers_start_in_an_empty_folder_and_stop_with_the_last_lease(var:
     with redis.Redis.from_url(embedded.redis_url(var)) as client:
         assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
     with psycopg.connect(embedded.database_url(var)) as connection:
-        durable = connection.execute("SELECT name, setting FROM pg_settings WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit')").fetchall()
+        durable = connection.execute(
+            "SELECT name, setting FROM pg_settings WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit')"
+        ).fetchall()
         assert {setting for _, setting in durable} == {"on"}
         assert connection.execute("SHOW listen_addresses").fetchone() == ("",)
     assert len(keepers(var)) == 2
@@ -109,7 +116,7 @@ def test_both_servers_start_in_an_empty_folder_and_stop_with_the_last_lease(var:
 def test_secrets_are_readable_by_their_owner_only(var: Path) -> None:
     leases.start(var, [POSTGRES]).release()
 
-    files = [path for path in (var / "secrets").iterdir()]
+    files = list((var / "secrets").iterdir())
     assert len(files) == 2
     assert {oct(path.stat().st_mode & 0o777) for path in files} == {"0o600"}
 
@@ -302,11 +309,17 @@ def test_an_ordinary_user_gets_the_same_servers(tmp_path: Path) -> None:
         "assert os.geteuid() != 0 and psycopg.connect(embedded.database_url(var)).execute('select 1').fetchone() == (1,)\n"
         "lease.release(); print('fine')"
     )
+    become = ["setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
+    past_closed_folders = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
     done = subprocess.run(
-        ["setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups", "--inh-caps=+dac_read_search",
-         "--ambient-caps=+dac_read_search", sys.executable, "-c", code, str(var)],
-        cwd=ROOT, capture_output=True, text=True, timeout=120, check=False, env={**os.environ, "HOME": str(var.parent), "PYTHONDONTWRITEBYTECODE": "1"},
-    )  # fmt: skip
+        [*become, *past_closed_folders, sys.executable, "-c", code, str(var)],
+        cwd=ROOT,
+        env={**os.environ, "HOME": str(var.parent), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
 
     assert done.stdout == "fine\n", done.stderr
     assert (var / "postgres" / "data").stat().st_uid == nobody.pw_uid
@@ -329,10 +342,11 @@ def test_needed_are_the_servers_without_a_url(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_lock_is_gone_with_its_holder(tmp_path: Path) -> None:
     path = tmp_path / "lock"
-    holder = subprocess.Popen(
-        [sys.executable, "-c", f"from config.processes import FileLock; from pathlib import Path; l = FileLock(Path({str(path)!r})); l.acquire();"
-         "print(1, flush=True); import signal; signal.pause()"], cwd=ROOT, stdout=subprocess.PIPE,
-    )  # fmt: skip
+    code = (
+        "import signal, sys; from pathlib import Path; from config.processes import FileLock\n"
+        "lock = FileLock(Path(sys.argv[1])); lock.acquire(); print('held', flush=True); signal.pause()"
+    )
+    holder = subprocess.Popen([sys.executable, "-c", code, str(path)], cwd=ROOT, stdout=subprocess.PIPE)
     assert holder.stdout is not None
     holder.stdout.readline()
     assert is_locked(path)

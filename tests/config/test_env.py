@@ -96,7 +96,7 @@ def test_every_variable_read_stands_in_the_example() -> None:
     used = set()
     for path in [*root.glob("*/*.py"), *root.glob("*/*/*.py")]:
         if not {"tests", ".venv", "benchmarks"} & set(path.parts):
-            used |= {name for name in _names(path.read_text())}
+            used |= _names(path.read_text())
     missing = sorted(name for name in used if f"# {name}=" not in example)
 
     assert len(used) > 15

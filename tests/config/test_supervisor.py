@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -19,9 +21,11 @@ from tests.live import wait_until
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 #: says its number, then waits to be stopped, which takes it a line
-PATIENT = f"{sys.executable} -uc \"import os, signal, sys; print('pid', os.getpid()); signal.signal(15, lambda *_: (print('bye'), sys.exit(0))); signal.pause()\""
+PATIENT = f"{sys.executable} -uc " + shlex.quote(
+    "import os, signal, sys; signal.signal(15, lambda *_: (print('bye'), sys.exit(0))); print('pid', os.getpid()); signal.pause()"
+)
 #: starts a child in the same process group, and both ignore the polite signal
-STUBBORN = "sh -c \"trap '' TERM; sleep 300 & echo child $!; wait; sleep 300\""
+STUBBORN = "sh -c 'trap \"\" TERM; sleep 300 & echo child $!; wait; sleep 300'"
 
 
 @pytest.fixture
@@ -107,8 +111,11 @@ def test_a_killed_process_is_started_again(tmp_path: Path, heard: list[tuple[str
     assert "ended with code -9" in (tmp_path / "log" / "patient.log").read_text()
 
 
-def test_what_a_killed_process_leaves_in_its_group_ends_before_it_starts_again(tmp_path: Path, heard: list[tuple[str, str]]) -> None:
+def test_what_a_killed_process_leaves_in_its_group_ends_before_it_starts_again(
+    tmp_path: Path, heard: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As the children of a killed Celery worker, which would go on beside those of its successor."""
+    monkeypatch.setattr("config.supervisor.STOP_PATIENCE", 0.5)
     with make(tmp_path, heard) as supervisor:
         child = supervisor.add("stubborn", STUBBORN)
         assert supervisor.wait_for(lambda: count(heard, "child") == 1, timeout=10)
@@ -203,14 +210,35 @@ except Stopped:
 """
 
 
-def standalone(tmp_path: Path, *commands: str) -> tuple[subprocess.Popen[str], list[psutil.Process]]:
-    """A supervisor in its own process, and the processes it says it started."""
-    supervisor = subprocess.Popen(
-        [sys.executable, "-c", STANDALONE, str(tmp_path / "log"), *commands], cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
-    )
-    assert supervisor.stdout is not None
-    started = [psutil.Process(int(supervisor.stdout.readline().split()[2])) for _ in commands]
-    return supervisor, started
+Standalone = Callable[..., tuple[subprocess.Popen[str], list[psutil.Process]]]
+
+
+@pytest.fixture
+def standalone(tmp_path: Path) -> Iterator[Standalone]:
+    """A supervisor in a process of its own, and the processes it says it started. All are gone afterwards."""
+    everybody: list[psutil.Process] = []
+    supervisors: list[subprocess.Popen[str]] = []
+
+    def start(*commands: str) -> tuple[subprocess.Popen[str], list[psutil.Process]]:
+        command = [sys.executable, "-c", STANDALONE, str(tmp_path / "log"), *commands]
+        supervisor = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
+        supervisors.append(supervisor)
+        assert supervisor.stdout is not None
+        started = [psutil.Process(int(supervisor.stdout.readline().split()[2])) for _ in commands]
+        everybody.extend(started)
+        return supervisor, started
+
+    yield start
+    for supervisor in supervisors:
+        supervisor.kill()
+        supervisor.wait()
+        assert supervisor.stdout is not None
+        supervisor.stdout.close()
+    for process in everybody:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            pass
 
 
 def gone(process: psutil.Process) -> bool:
@@ -221,8 +249,8 @@ def gone(process: psutil.Process) -> bool:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_stops_every_process(tmp_path: Path, number: signal.Signals) -> None:
-    supervisor, started = standalone(tmp_path, PATIENT, PATIENT)
+def test_a_signal_stops_every_process(standalone: Standalone, number: signal.Signals) -> None:
+    supervisor, started = standalone(PATIENT, PATIENT)
 
     supervisor.send_signal(number)
 
@@ -233,19 +261,18 @@ def test_a_signal_stops_every_process(tmp_path: Path, number: signal.Signals) ->
     assert all(gone(process) for process in started)
 
 
-def test_a_second_signal_does_not_wait(tmp_path: Path) -> None:
-    supervisor, (child,) = standalone(tmp_path, STUBBORN)
+def test_a_second_signal_does_not_wait(standalone: Standalone) -> None:
+    supervisor, (child,) = standalone(STUBBORN)
 
     supervisor.send_signal(signal.SIGINT)
-    wait_until(lambda: b"" == b"" and supervisor.poll() is None, what="the first signal")
-    supervisor.send_signal(signal.SIGINT)
+    supervisor.send_signal(signal.SIGTERM)  # not SIGINT again, which the kernel would merge with the first
 
     supervisor.communicate(timeout=10)  # far below STOP_PATIENCE
     wait_until(lambda: gone(child), what="the stubborn child's end")
 
 
-def test_a_killed_supervisor_takes_its_processes_along(tmp_path: Path) -> None:
-    supervisor, started = standalone(tmp_path, PATIENT, PATIENT)
+def test_a_killed_supervisor_takes_its_processes_along(standalone: Standalone) -> None:
+    supervisor, started = standalone(PATIENT, PATIENT)
 
     supervisor.kill()
 

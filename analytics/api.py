@@ -17,7 +17,7 @@ from rest_framework.views import APIView
 from accounts.selectors import organization_ids
 from analytics import drilldown, selectors
 from analytics.parameters import CommonParameters, DrilldownParameters
-from analytics.shapes import JobHeatmapShape, OrgHeatmapShape, WaitingShape
+from analytics.shapes import JobHeatmapSerializer, OrgHeatmapSerializer, WaitingSerializer
 from ats.filters import JobFilter
 from ats.models import Job
 from ats.selectors import jobs_of
@@ -41,9 +41,12 @@ class OrgHeatmap(GenericAPIView[Job]):
 
     filterset_class = JobFilter
     pagination_class = None
-    serializer_class = OrgHeatmapShape
+    queryset = Job.objects.none()
+    serializer_class = OrgHeatmapSerializer
 
-    @extend_schema(parameters=[CommonParameters], responses=OrgHeatmapShape, filters=True, operation_id="org_heatmap", tags=["heatmap"])
+    @extend_schema(
+        parameters=[CommonParameters], responses=OrgHeatmapSerializer, filters=True, operation_id="org_heatmap", tags=["heatmap"]
+    )
     def get(self, request: Request) -> Response:
         question = parsed(CommonParameters, request).question()
         jobs = self.filter_queryset(Job.objects.all())
@@ -53,7 +56,7 @@ class OrgHeatmap(GenericAPIView[Job]):
 class JobHeatmap(APIView):
     """One job's stages with counts, durations, age bands and issues."""
 
-    @extend_schema(parameters=[CommonParameters], responses=JobHeatmapShape, operation_id="job_heatmap", tags=["heatmap"])
+    @extend_schema(parameters=[CommonParameters], responses=JobHeatmapSerializer, operation_id="job_heatmap", tags=["heatmap"])
     def get(self, request: Request, job_id: int) -> Response:
         question = parsed(CommonParameters, request).question()
         return Response(selectors.job_heatmap(job=own_job(request, job_id), question=question))
@@ -69,14 +72,14 @@ class Drilldown(GenericAPIView[Any]):
     ordering = ("entered_at", "pk")
     ordering_fields = ("entered_at",)
     filter_backends = ()
-    serializer_class = WaitingShape
+    serializer_class = WaitingSerializer
 
     @extend_schema(
         parameters=[
             DrilldownParameters,
             OpenApiParameter("name", OpenApiTypes.STR, OpenApiParameter.PATH, description="Stage name, URL-encoded; or stage id."),
         ],
-        responses=WaitingShape(many=True),
+        responses=WaitingSerializer(many=True),
         operation_id="stage_candidates",
         tags=["heatmap"],
     )

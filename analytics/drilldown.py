@@ -90,11 +90,7 @@ def _entered_when(job: Job, stages: Sequence[Stage], question: Question, wanted:
     on_clock = ages.on(question.clock, entered)
     kept: Q = Q(pk__in=[])
     for band in wanted.bands or Band:
-        times = [
-            moment
-            for moment, own, age in zip(entered, bands, on_clock, strict=True)
-            if own == band and _within(age, wanted)
-        ]
+        times = [moment for moment, own, age in zip(entered, bands, on_clock, strict=True) if own == band and _within(age, wanted)]
         if times:
             kept |= Q(entered_at__gte=times[0], entered_at__lte=times[-1])
     return kept
@@ -151,9 +147,7 @@ def _issues(job: Job, visits: Sequence[StageVisit]) -> dict[tuple[int, int], lis
     found: dict[tuple[int, int], list[Json]] = defaultdict(list)
     fields = ("id", "issue_type", "severity", "status", "sentence", "detected_at")
     for application_id, stage_id, *values in (
-        Application.objects.filter(
-            pk__in=[visit.application_id for visit in visits], issues__status__in=UNRESOLVED, issues__job=job
-        )
+        Application.objects.filter(pk__in=[visit.application_id for visit in visits], issues__status__in=UNRESOLVED, issues__job=job)
         .order_by("-issues__score", "issues__id")
         .values_list("pk", "issues__stage_id", *(f"issues__{field}" for field in fields))
     ):

@@ -40,7 +40,10 @@ class Words(serializers.ListField):
 class CommonParameters(serializers.Serializer[Any]):
     as_of = Moment(required=False, help_text="Answer as things stood then. Default: now.")
     window = serializers.IntegerField(
-        required=False, min_value=1, max_value=3650, help_text=f"Days before `as_of` that statistics look at. Default: {DEFAULT_WINDOW_DAYS}."
+        required=False,
+        min_value=1,
+        max_value=3650,
+        help_text=f"Days before `as_of` that statistics look at. Default: {DEFAULT_WINDOW_DAYS}.",
     )
     clock = serializers.ChoiceField(
         choices=["bd", "cd"],
@@ -77,11 +80,19 @@ class CommonParameters(serializers.Serializer[Any]):
 
 
 class DrilldownParameters(CommonParameters):
-    severity = Words(child=serializers.ChoiceField(choices=["low", "medium", "high", "critical"]), required=False, help_text="Only people with an unresolved issue of this severity.")
-    issue_type = Words(child=serializers.CharField(max_length=32), required=False, help_text="Only people with an unresolved issue of this type.")
+    severity = Words(
+        child=serializers.ChoiceField(choices=["low", "medium", "high", "critical"]),
+        required=False,
+        help_text="Only people with an unresolved issue of this severity.",
+    )
+    issue_type = Words(
+        child=serializers.CharField(max_length=32), required=False, help_text="Only people with an unresolved issue of this type."
+    )
     min_age = serializers.FloatField(required=False, min_value=0, max_value=100_000, help_text="Days in the stage at least, on `clock`.")
     max_age = serializers.FloatField(required=False, min_value=0, max_value=100_000, help_text="Days in the stage at most, on `clock`.")
-    band = Words(child=serializers.ChoiceField(choices=[str(band) for band in Band]), required=False, help_text="Only people in this age band.")
+    band = Words(
+        child=serializers.ChoiceField(choices=[str(band) for band in Band]), required=False, help_text="Only people in this age band."
+    )
 
     def wanted(self) -> Wanted:
         given = self.validated_data

@@ -9,21 +9,21 @@ from rest_framework import serializers
 from ats.models import Job
 
 
-class StageShape(serializers.Serializer[Any]):
+class StageSerializer(serializers.Serializer[Any]):
     id = serializers.JSONField(help_text="Integer for a job's own stage, the category's word for a canonical stage.")
     name = serializers.CharField()
     category = serializers.CharField()
     order = serializers.IntegerField(allow_null=True, help_text="Place in the pipeline; null while unmapped.")
 
 
-class BandsShape(serializers.Serializer[Any]):
+class BandsSerializer(serializers.Serializer[Any]):
     fresh = serializers.IntegerField()
     watch = serializers.IntegerField()
     late = serializers.IntegerField()
     critical = serializers.IntegerField()
 
 
-class EstimateShape(serializers.Serializer[Any]):
+class EstimateSerializer(serializers.Serializer[Any]):
     value = serializers.FloatField(allow_null=True, help_text="Null where it is not known, never 0.")
     unit = serializers.ChoiceField(choices=["bd", "cd"])
     n = serializers.IntegerField(help_text="Visits in the sample.")
@@ -35,14 +35,14 @@ class EstimateShape(serializers.Serializer[Any]):
     lower_bound = serializers.FloatField(allow_null=True, help_text="The value is at least this, where it is not known.")
 
 
-class LimitShape(serializers.Serializer[Any]):
+class LimitSerializer(serializers.Serializer[Any]):
     value = serializers.FloatField()
     unit = serializers.CharField()
-    source = serializers.ChoiceField(choices=["target", "baseline", "default"])
+    source = serializers.ChoiceField(choices=["target", "baseline", "default"])  # type: ignore[assignment]
     n = serializers.IntegerField(allow_null=True)
 
 
-class DelayShape(serializers.Serializer[Any]):
+class DelaySerializer(serializers.Serializer[Any]):
     is_delayed = serializers.BooleanField()
     ratio = serializers.FloatField(allow_null=True)
     baseline_p50 = serializers.FloatField(allow_null=True)
@@ -50,7 +50,7 @@ class DelayShape(serializers.Serializer[Any]):
     n = serializers.IntegerField()
 
 
-class RateShape(serializers.Serializer[Any]):
+class RateSerializer(serializers.Serializer[Any]):
     resolved = serializers.FloatField(allow_null=True)
     low = serializers.FloatField(allow_null=True)
     high = serializers.FloatField(allow_null=True)
@@ -58,30 +58,32 @@ class RateShape(serializers.Serializer[Any]):
     n = serializers.IntegerField()
 
 
-class CellShape(serializers.Serializer[Any]):
+class CellSerializer(serializers.Serializer[Any]):
     """One heatmap cell. ``bands`` sum to ``open``, the number of people its drilldown lists."""
 
-    stage = StageShape()
+    stage = StageSerializer()
     open = serializers.IntegerField()
     entered = serializers.IntegerField(help_text="Visits that began in the window.")
     exited = serializers.IntegerField(help_text="Visits that ended in the window.")
-    bands = BandsShape()
+    bands = BandsSerializer()
     heat = serializers.ChoiceField(
-        choices=["fresh", "watch", "late", "critical"], allow_null=True, help_text="At least a fifth of the people here have waited this long."
+        choices=["fresh", "watch", "late", "critical"],
+        allow_null=True,
+        help_text="At least a fifth of the people here have waited this long.",
     )
     avg_duration_hours = serializers.FloatField(allow_null=True, help_text="Mean of completed visits, to reconcile with ATS reports.")
-    p50 = EstimateShape()
-    p85 = EstimateShape()
-    limit = LimitShape()
-    delay = DelayShape(allow_null=True, help_text="Not computed yet: null.")
-    pass_through = RateShape(allow_null=True, help_text="Not computed yet: null.")
-    drop_off = RateShape(allow_null=True, help_text="Not computed yet: null.")
+    p50 = EstimateSerializer()
+    p85 = EstimateSerializer()
+    limit = LimitSerializer()
+    delay = DelaySerializer(allow_null=True, help_text="Not computed yet: null.")
+    pass_through = RateSerializer(allow_null=True, help_text="Not computed yet: null.")
+    drop_off = RateSerializer(allow_null=True, help_text="Not computed yet: null.")
     oldest_age = serializers.FloatField(allow_null=True, help_text="Days on `clock`; null if nobody waits.")
     overdue_days = serializers.FloatField(help_text="Business days beyond the limit, summed over the people here.")
     issues_open = serializers.IntegerField(help_text="Unresolved issues.")
 
 
-class WindowShape(serializers.Serializer[Any]):
+class WindowSerializer(serializers.Serializer[Any]):
     days = serializers.FloatField()
     to = serializers.DateTimeField()
 
@@ -91,7 +93,7 @@ class WindowShape(serializers.Serializer[Any]):
         return fields
 
 
-class ConnectorFreshnessShape(serializers.Serializer[Any]):
+class ConnectorFreshnessSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     name = serializers.CharField()
     status = serializers.CharField()
@@ -99,13 +101,13 @@ class ConnectorFreshnessShape(serializers.Serializer[Any]):
     stale = serializers.BooleanField()
 
 
-class FreshnessShape(serializers.Serializer[Any]):
+class FreshnessSerializer(serializers.Serializer[Any]):
     fresh_at = serializers.DateTimeField(allow_null=True, help_text="Up to this moment everything is known.")
     stale = serializers.BooleanField(help_text="Some connector has not delivered lately; nothing opens or resolves meanwhile.")
-    connectors = ConnectorFreshnessShape(many=True)
+    connectors = ConnectorFreshnessSerializer(many=True)
 
 
-class JobRefShape(serializers.Serializer[Any]):
+class JobRefSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     title = serializers.CharField()
     department = serializers.CharField()
@@ -113,74 +115,74 @@ class JobRefShape(serializers.Serializer[Any]):
     organization = serializers.IntegerField()
 
 
-class AnswerShape(serializers.Serializer[Any]):
+class AnswerSerializer(serializers.Serializer[Any]):
     as_of = serializers.DateTimeField()
-    window = WindowShape()
+    window = WindowSerializer()
     clock = serializers.ChoiceField(choices=["bd", "cd"])
-    freshness = FreshnessShape()
+    freshness = FreshnessSerializer()
 
 
-class RowShape(serializers.Serializer[Any]):
-    job = JobRefShape()
+class RowSerializer(serializers.Serializer[Any]):
+    job = JobRefSerializer()
     open = serializers.IntegerField()
     overdue_days = serializers.FloatField()
     issues_open = serializers.IntegerField()
-    cells = CellShape(many=True, help_text="One per entry of `stages`, in their order.")
+    cells = CellSerializer(many=True, help_text="One per entry of `stages`, in their order.")
 
 
-class OrgHeatmapShape(AnswerShape):
-    stages = StageShape(many=True)
-    rows = RowShape(many=True)
+class OrgHeatmapSerializer(AnswerSerializer):
+    stages = StageSerializer(many=True)
+    rows = RowSerializer(many=True)
 
 
-class JobHeatmapShape(AnswerShape):
-    job = JobRefShape()
+class JobHeatmapSerializer(AnswerSerializer):
+    job = JobRefSerializer()
     open = serializers.IntegerField()
     overdue_days = serializers.FloatField()
     issues_open = serializers.IntegerField()
-    stages = CellShape(many=True)
+    stages = CellSerializer(many=True)
 
 
-class IssueInCellShape(serializers.Serializer[Any]):
+class IssueInCellSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     issue_type = serializers.CharField()
-    severity = serializers.ChoiceField(choices=["low", "medium", "high", "critical"])
+    severity = serializers.CharField()
     status = serializers.CharField()
     sentence = serializers.CharField()
     detected_at = serializers.DateTimeField()
 
 
-class PersonShape(serializers.Serializer[Any]):
+class WaitingPersonSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     name = serializers.CharField()
     email = serializers.CharField(allow_blank=True)
 
 
-class ApplicationInCellShape(serializers.Serializer[Any]):
+class ApplicationInCellSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     external_id = serializers.CharField()
     status = serializers.CharField()
     applied_at = serializers.DateTimeField(allow_null=True)
 
 
-class StageInCellShape(serializers.Serializer[Any]):
+class StageInCellSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     name = serializers.CharField()
 
 
-class WaitingShape(serializers.Serializer[Any]):
+class WaitingSerializer(serializers.Serializer[Any]):
     """One person waiting in a stage."""
 
-    candidate = PersonShape()
-    application = ApplicationInCellShape()
-    stage = StageInCellShape()
+    candidate = WaitingPersonSerializer()
+    application = ApplicationInCellSerializer()
+    stage = StageInCellSerializer()
     entered_at = serializers.DateTimeField()
     entry_precision = serializers.ChoiceField(choices=["exact", "bounded", "unknown"])
     age = serializers.FloatField(help_text="Days on `age_unit`.")
     age_unit = serializers.ChoiceField(choices=["bd", "cd"])
     age_is_lower_bound = serializers.BooleanField(help_text="The visit began before we watched: show the age as ≥.")
     band = serializers.ChoiceField(choices=["fresh", "watch", "late", "critical"])
-    source = serializers.CharField(allow_blank=True)
+    source = serializers.CharField(allow_blank=True)  # type: ignore[assignment]
     last_activity_at = serializers.DateTimeField(allow_null=True)
     last_event_at = serializers.DateTimeField(allow_null=True)
-    issues = IssueInCellShape(many=True, help_text="Unresolved issues here, worst first.")
+    issues = IssueInCellSerializer(many=True, help_text="Unresolved issues here, worst first.")

@@ -38,6 +38,7 @@ INSTALLED_APPS = [
     "django_filters",
     "django_prometheus",
     "drf_spectacular",
+    "drf_spectacular_sidecar",
     "rest_framework",
     "knox",
     "channels",
@@ -114,7 +115,9 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("TRUST
 _OWN_URL = env.url("DATABASE_URL", ("postgresql", "postgres"))
 DATABASE_URL = _OWN_URL or embedded.database_url(VAR_DIR)
 #: the owner of the tables runs migrations; everything else runs as a role that owns nothing
-MIGRATION_DATABASE_URL = env.url("MIGRATION_DATABASE_URL", ("postgresql", "postgres")) or (_OWN_URL or embedded.migration_database_url(VAR_DIR))
+MIGRATION_DATABASE_URL = env.url("MIGRATION_DATABASE_URL", ("postgresql", "postgres")) or (
+    _OWN_URL or embedded.migration_database_url(VAR_DIR)
+)
 #: web processes run many threads behind one pool; workers fork and must not (psycopg#1232)
 DATABASE_POOL_SIZE = env.integer("DATABASE_POOL_SIZE", 0)
 
@@ -211,9 +214,29 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Stagewatch",
     "DESCRIPTION": "Hiring-pipeline observability over the ATS a company already has.",
     "VERSION": "1",
+    "OAS_VERSION": "3.1.0",  # plain JSON Schema inside: the tests hold real answers against it
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVERS": [],
+    "SWAGGER_UI_DIST": "SIDECAR",  # own assets: the page loads nothing from elsewhere
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "config.openapi.add_problems"],
+    "ENUM_NAME_OVERRIDES": {
+        "JobStatusEnum": "config.openapi.JOB_STATUSES",
+        "ApplicationStatusEnum": "ats.models.Application.Status",
+        "IssueStatusEnum": "issues.models.Issue.Status",
+        "TaskStatusEnum": "triggers.models.Task.Status",
+        "ConnectorStatusEnum": "connectors.models.Connector.Status",
+        "SyncStateEnum": "connectors.models.SyncRun.State",
+        "SyncModeEnum": "connectors.models.SyncRun.Mode",
+        "SeverityEnum": "issues.models.Severity",
+        "StageCategoryEnum": "config.openapi.STAGE_CATEGORIES",
+        "PrecisionEnum": "config.openapi.PRECISIONS",
+        "ClockEnum": "config.openapi.CLOCKS",
+        "BandEnum": "config.openapi.BANDS",
+        "TaskChoiceEnum": "config.openapi.TASK_CHOICES",
+    },
 }
 
 # --- admin ---------------------------------------------------------------------------------------
@@ -229,6 +252,8 @@ STALE_AFTER = timedelta(minutes=env.integer("STALE_AFTER_MINUTES", 30, minimum=1
 
 # --- telemetry -----------------------------------------------------------------------------------
 SENTRY_DSN = env.text("SENTRY_DSN")
+#: scrapers send it as a bearer token; unset, only staff and direct connections from private addresses may scrape
+METRICS_TOKEN = env.text("METRICS_TOKEN")
 LOG_LEVEL = env.text("LOG_LEVEL", "INFO")
 LOGGING = {
     "version": 1,

@@ -1,4 +1,63 @@
-from django.contrib import admin
-from django.urls import path
+"""The HTTP map. Unknown addresses of the API answer in its own error shape, not with a page."""
 
-urlpatterns = [path("admin/", admin.site.urls)]
+from __future__ import annotations
+
+from django.contrib import admin
+from django.contrib.auth.views import LoginView, LogoutView
+from django.http import HttpRequest, HttpResponse
+from django.urls import include, path, re_path
+from django.views import defaults
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+
+from config import health, openapi  # noqa: F401  (registers how the document describes tokens)
+from config.drf import problem_response
+
+#: Addresses programs talk to: they get problem+json, people get pages.
+API_PREFIXES = ("/ats/", "/webhooks/", "/realtime/", "/metrics", "/readyz", "/healthz")
+
+
+def no_such_address(request: HttpRequest, rest: str = "") -> HttpResponse:
+    return problem_response(request, 404, "There is nothing at this address; see /ats/docs.")
+
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("login", LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("logout", LogoutView.as_view(), name="logout"),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("metrics", health.metrics, name="metrics"),
+    path("ats/schema", SpectacularAPIView.as_view(), name="schema"),
+    path("ats/docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    path("ats/", include("connectors.urls")),
+    path("ats/", include("ats.urls")),
+    path("ats/", include("analytics.urls")),
+    path("ats/", include("issues.urls")),
+    path("ats/", include("triggers.urls")),
+    path("", include("realtime.urls")),
+    re_path(r"^(?:ats|webhooks)(?:/(?P<rest>.*))?$", no_such_address, name="no-such-address"),
+]
+
+
+def handler400(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if request.path.startswith(API_PREFIXES):
+        return problem_response(request, 400, "The request cannot be understood.")
+    return defaults.bad_request(request, exception)
+
+
+def handler403(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if request.path.startswith(API_PREFIXES):
+        return problem_response(request, 403)
+    return defaults.permission_denied(request, exception)
+
+
+def handler404(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if request.path.startswith(API_PREFIXES):
+        return problem_response(request, 404)
+    return defaults.page_not_found(request, exception)
+
+
+def handler500(request: HttpRequest) -> HttpResponse:
+    if request.path.startswith(API_PREFIXES):
+        return problem_response(request, 500, "Something went wrong on our side; it has been recorded.")
+    return defaults.server_error(request)

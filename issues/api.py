@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
@@ -16,6 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.models import User
 from accounts.permissions import require_acting_role
 from config.drf import Conflict, PreconditionFailed, etag, expected_version
 from issues.decisions import LONGEST_SNOOZE, StaleVersion, decide
@@ -26,7 +27,9 @@ from issues.selectors import issues_of, with_history, with_subjects
 
 DEFAULT_SNOOZE = timedelta(days=1)
 
-IF_MATCH = OpenApiParameter("If-Match", str, OpenApiParameter.HEADER, description='The version you read, quoted ("3"); 412 if it changed since.')
+IF_MATCH = OpenApiParameter(
+    "If-Match", str, OpenApiParameter.HEADER, description='The version you read, quoted ("3"); 412 if it changed since.'
+)
 
 
 class JobOfIssue(serializers.Serializer[Any]):
@@ -44,7 +47,7 @@ class CandidateOfIssue(serializers.Serializer[Any]):
     name = serializers.CharField(source="__str__")
 
 
-class Person(serializers.Serializer[Any]):
+class Colleague(serializers.Serializer[Any]):
     """Somebody who can log in."""
 
     id = serializers.IntegerField()
@@ -54,7 +57,7 @@ class Person(serializers.Serializer[Any]):
 class TaskOfIssue(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     status = serializers.CharField()
-    assignee = Person(allow_null=True)
+    assignee = Colleague(allow_null=True)
     due_at = serializers.DateTimeField(allow_null=True)
 
 
@@ -74,7 +77,7 @@ class IssueSerializer(serializers.ModelSerializer[Issue]):
 
 
 class TransitionSerializer(serializers.ModelSerializer[IssueTransition]):
-    actor = Person(allow_null=True, help_text="Null: the rule itself.")
+    actor = Colleague(allow_null=True, help_text="Null: the rule itself.")
 
     class Meta:
         model = IssueTransition
@@ -148,7 +151,7 @@ class Decision(APIView):
             decide(
                 issue_id=issue_id,
                 action=self.action,
-                actor=request.user,
+                actor=cast(User, request.user),
                 now=now,
                 reason=given.validated_data["reason"],
                 until=given.validated_data.get("until", now + DEFAULT_SNOOZE) if self.action is Action.SNOOZE else None,
@@ -166,7 +169,9 @@ class Acknowledge(Decision):
 
     action = Action.ACKNOWLEDGE
 
-    @extend_schema(request=ReasonInput, responses=IssueDetailSerializer, operation_id="acknowledge_issue", parameters=[IF_MATCH], tags=["issues"])
+    @extend_schema(
+        request=ReasonInput, responses=IssueDetailSerializer, operation_id="acknowledge_issue", parameters=[IF_MATCH], tags=["issues"]
+    )
     def post(self, request: Request, issue_id: int) -> Response:
         return super().post(request, issue_id)
 
@@ -177,7 +182,9 @@ class Snooze(Decision):
     action = Action.SNOOZE
     input = SnoozeInput
 
-    @extend_schema(request=SnoozeInput, responses=IssueDetailSerializer, operation_id="snooze_issue", parameters=[IF_MATCH], tags=["issues"])
+    @extend_schema(
+        request=SnoozeInput, responses=IssueDetailSerializer, operation_id="snooze_issue", parameters=[IF_MATCH], tags=["issues"]
+    )
     def post(self, request: Request, issue_id: int) -> Response:
         return super().post(request, issue_id)
 
@@ -187,7 +194,9 @@ class Resolve(Decision):
 
     action = Action.RESOLVE
 
-    @extend_schema(request=ReasonInput, responses=IssueDetailSerializer, operation_id="resolve_issue", parameters=[IF_MATCH], tags=["issues"])
+    @extend_schema(
+        request=ReasonInput, responses=IssueDetailSerializer, operation_id="resolve_issue", parameters=[IF_MATCH], tags=["issues"]
+    )
     def post(self, request: Request, issue_id: int) -> Response:
         return super().post(request, issue_id)
 
@@ -197,6 +206,8 @@ class Reopen(Decision):
 
     action = Action.REOPEN
 
-    @extend_schema(request=ReasonInput, responses=IssueDetailSerializer, operation_id="reopen_issue", parameters=[IF_MATCH], tags=["issues"])
+    @extend_schema(
+        request=ReasonInput, responses=IssueDetailSerializer, operation_id="reopen_issue", parameters=[IF_MATCH], tags=["issues"]
+    )
     def post(self, request: Request, issue_id: int) -> Response:
         return super().post(request, issue_id)

@@ -25,7 +25,8 @@ class PersonFilter(django_filters.CharFilter):
         person = str(user.pk) if value == "me" and user is not None else value
         if not person.isdecimal() or len(person) > 18:
             return qs.none()
-        return qs.filter(**{self.field_name: int(person)}).distinct()
+        # a sub-select, so that several tasks of one issue do not repeat it
+        return qs.filter(pk__in=qs.model._default_manager.filter(**{self.field_name: int(person)}).values("pk"))
 
 
 class IssueFilter(django_filters.FilterSet):

@@ -1,0 +1,80 @@
+"""Reads. Every number is asked for at an ``as_of``, and a cell and its drilldown look through the same query.
+
+Issues belong to a later app, which this one does not import: they are read through the relations they declare
+on ``Job`` and ``Application``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.conf import settings
+from django.db.models import QuerySet
+
+from analytics.cells import CANONICAL_STAGES, CellReader, Question, canonical, stage_ref
+from analytics.heatmap import Json, totals
+from ats.models import Job
+from connectors.models import Connector
+
+
+def org_heatmap(*, organization_ids: Sequence[int], question: Question, jobs: QuerySet[Job] | None = None) -> Json:
+    """All jobs × canonical stages in one answer: ``{as_of, window, clock, freshness, stages, rows}``.
+
+    ``jobs`` narrows the organizations' jobs. A canonical stage is a category, so that jobs of different pipelines
+    and providers share columns: its cell pools the visits of the job's stages in that category. Every row has one
+    cell per entry of ``stages``, in their order; the most overdue job comes first. Costs the same number of
+    queries for any number of jobs.
+    """
+    chosen = (Job.objects.all() if jobs is None else jobs).filter(organization_id__in=organization_ids)
+    found = list(chosen.select_related("organization"))
+    cells = CellReader(found, question, canonical).read(columns=CANONICAL_STAGES)
+    rows = [{"job": job_dict(job), **totals(cells[job.pk]), "cells": cells[job.pk]} for job in found]
+    rows.sort(key=lambda row: (-row["overdue_days"], row["job"]["title"], row["job"]["id"]))
+    columns = [one["stage"] for one in rows[0]["cells"]] if rows else [ref.as_dict() for ref in CANONICAL_STAGES]
+    return _top(question, freshness(organization_ids=organization_ids, as_of=question.as_of)) | {"stages": columns, "rows": rows}
+
+
+def job_heatmap(*, job: Job, question: Question) -> Json:
+    """One job's own stages in pipeline order: ``{as_of, window, clock, freshness, job, open, …, stages}``.
+
+    Holds every stage the job has ever used.
+    """
+    cells = CellReader([job], question, stage_ref).read()[job.pk]
+    state = freshness(organization_ids=[job.organization_id], as_of=question.as_of, connector_id=job.connector_id)
+    return _top(question, state) | {"job": job_dict(job), **totals(cells), "stages": cells}
+
+
+def job_dict(job: Job) -> Json:
+    return {"id": job.pk, "title": str(job), "department": job.department, "status": job.status, "organization": job.organization_id}
+
+
+def freshness(*, organization_ids: Sequence[int], as_of: datetime, connector_id: int | None = None) -> Json:
+    """How old the facts are (M25): ``fresh_at`` is the oldest of the connectors; ``stale`` if any is too old.
+
+    A connector that has never synced is stale. A paused one is listed but not counted.
+    """
+    connectors = Connector.objects.filter(organization_id__in=organization_ids).order_by("name", "id")
+    if connector_id is not None:
+        connectors = connectors.filter(pk=connector_id)
+    listed = [
+        {
+            "id": connector.pk,
+            "name": connector.name,
+            "status": connector.status,
+            "fresh_at": connector.fresh_at,
+            "stale": connector.fresh_at is None or as_of - connector.fresh_at > settings.STALE_AFTER,
+        }
+        for connector in connectors.only("id", "name", "status", "fresh_at")
+    ]
+    counted = [one for one in listed if one["status"] != Connector.Status.PAUSED]
+    known = [one["fresh_at"] for one in counted if one["fresh_at"] is not None]
+    return {
+        "fresh_at": min(known) if known and len(known) == len(counted) else None,
+        "stale": any(one["stale"] for one in counted),
+        "connectors": listed,
+    }
+
+
+def _top(question: Question, state: Json) -> Json:
+    return {"as_of": question.as_of, "window": question.span.as_dict(), "clock": str(question.clock), "freshness": state}

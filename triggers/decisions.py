@@ -1,0 +1,98 @@
+"""What people do with their tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from config import flow
+from connectors import batches
+from issues.models import Issue
+from triggers.models import Task
+
+Status = Task.Status
+
+#: status before → statuses a person may choose. ``obsolete`` is the machine's word: the issue went away.
+LEGAL: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        Status.OPEN: frozenset({Status.OPEN, Status.IN_PROGRESS, Status.DONE, Status.DISMISSED}),
+        Status.IN_PROGRESS: frozenset({Status.OPEN, Status.IN_PROGRESS, Status.DONE, Status.DISMISSED}),
+        Status.DONE: frozenset({Status.DONE, Status.OPEN}),
+        Status.DISMISSED: frozenset({Status.DISMISSED, Status.OPEN}),
+        Status.OBSOLETE: frozenset({Status.OBSOLETE}),
+    }
+)
+
+#: What a person may change.
+EDITABLE = ("status", "assignee", "due_at", "note")
+
+ONE_OPEN_TASK = "task_one_open_per_issue"
+
+
+class IllegalChange(Exception):
+    """The task's state does not allow it; the message is for a person."""
+
+
+class StaleVersion(Exception):
+    """The task changed since the person looked at it."""
+
+
+def edit_task(*, task_id: int, changes: Mapping[str, Any], now: datetime, expected_version: int | None = None) -> Task:
+    """Apply ``changes`` (keys of ``EDITABLE``) to a task; returns it as it then stands.
+
+    Raises ``IllegalChange``, ``StaleVersion``, and ``ValueError`` for an assignee from outside the organization.
+    A change to what it already is changes nothing.
+    """
+    unknown = set(changes) - set(EDITABLE)
+    assert not unknown, f"a person cannot change {unknown}"
+    try:
+        with transaction.atomic():
+            task = Task.objects.select_for_update(of=("self",)).select_related("issue", "assignee").get(pk=task_id)
+            if expected_version is not None and expected_version != task.version:
+                raise StaleVersion
+            different = {name: value for name, value in changes.items() if getattr(task, name) != value}
+            if different:
+                _check(task, different)
+                _write(task, different, now)
+                _let_follow(task)
+            return task
+    except IntegrityError as error:
+        if ONE_OPEN_TASK in str(error):
+            raise IllegalChange("The issue has another open task meanwhile; work on that one.") from None
+        raise
+
+
+def _check(task: Task, changes: Mapping[str, Any]) -> None:
+    status = changes.get("status", task.status)
+    if status not in LEGAL[task.status]:
+        raise IllegalChange(f"A task that is {task.get_status_display().lower()} cannot become {Status(status).label.lower()}.")
+    reopened = task.status in Task.ENDED and status not in Task.ENDED
+    if reopened and task.issue.status == Issue.Status.RESOLVED:
+        raise IllegalChange("Its issue is resolved; reopen the issue first.")
+    assignee = changes.get("assignee")
+    if assignee is not None and not assignee.memberships.filter(organization_id=task.organization_id).exists():
+        raise ValueError("Nobody with this id works in the task's organization.")
+
+
+def _write(task: Task, changes: Mapping[str, Any], now: datetime) -> None:
+    for name, value in changes.items():
+        setattr(task, name, value)
+    if "status" in changes:
+        task.ended_at = now if task.status in Task.ENDED else None
+    task.version += 1
+    task.save(update_fields=[*changes, "ended_at", "version"])
+
+
+def _let_follow(task: Task) -> None:
+    """Screens hear of it by the road they always hear by."""
+    issue = task.issue
+    batches.start(
+        organization_id=task.organization_id,
+        step=flow.PUSH,
+        application_ids=[issue.application_id] if issue.application_id else [],
+        job_ids=[issue.job_id] if issue.job_id else [],
+    )

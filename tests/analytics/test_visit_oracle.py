@@ -293,8 +293,21 @@ def test_there_and_back_through_another_job_is_no_misclick() -> None:
     assert [row[4] for row in told.rows()] == ["transferred", "transferred", None]
 
 
-def test_rejected_and_reopened_in_one_second_is_one_visit() -> None:
+def test_rejected_and_reopened_in_one_second_are_two_visits() -> None:
     told = story().applied().tell(DAY, "application_rejected").tell(DAY, "application_reopened", "review")
+    assert told.rows() == [("j", "review", 0, DAY, "rejected"), ("j", "review", DAY, None, None)]
+    # Nor is a stay of no length after it a mis-click: the rejection stands between.
+    told = story().applied().tell(DAY, "application_rejected").moved(DAY, "offer").moved(DAY, "review")
+    assert [row[4] for row in told.rows()] == ["rejected", "moved_back", None]
+
+
+def test_a_gap_that_a_late_event_fills_in_is_no_gap() -> None:
+    gap = {"metadata": {"gap": True}}
+    told = story().applied().moved(2 * DAY, "review", **gap)
+    assert [row[4] for row in told.rows()] == ["gap", None]
+    assert [row[4] for row in told.moved(DAY, "screen").rows()] == ["advanced", "moved_back", None]
+    # Filled in with a mis-click, nothing is left of it.
+    told = story().applied().moved(2 * DAY, "review", **gap).moved(2 * DAY - 60, "screen")
     assert told.rows() == [("j", "review", 0, None, None)]
 
 
@@ -407,8 +420,8 @@ def test_visits_follow_one_another_and_only_the_last_is_open(history: History) -
         for visit, following in pairwise(visits):
             assert visit.left_at is not None
             assert visit.entered_at <= visit.left_at <= following.entered_at
-            touching = visit.left_at == following.entered_at
-            assert not (touching and visit.place == following.place and visit.exit_kind != "gap")
+            assert not (following.is_straight and visit.place == following.place and visit.exit_kind != "gap")
+            assert visit.left_at == following.entered_at or not following.is_straight
         for visit in visits:
             assert (visit.left_at is None) == (visit.exit_kind is None) == (visit.exit_precision is None)
         is_open = bool(visits) and visits[-1].left_at is None
@@ -421,7 +434,7 @@ def test_visits_follow_one_another_and_only_the_last_is_open(history: History) -
 def test_no_misclick_is_left(history: History) -> None:
     for each in folded(history).values():
         for before, visit, after in zip(each.visits, each.visits[1:], each.visits[2:], strict=False):
-            touching = before.left_at == visit.entered_at and visit.left_at == after.entered_at
+            touching = visit.is_straight and after.is_straight
             same_job = before.job == visit.job == after.job
             back = before.stage == after.stage != visit.stage
             assert not (touching and same_job and back and visit.seconds < 600)

@@ -41,7 +41,7 @@ def cell_percentiles(
 
     Visits that began before ``tracked_since`` are survivors of the time before and stay out.
     """
-    sample = [found for visit in visits if (found := _observed(visit, since, until, as_of, tracked_since)) is not None]
+    sample = observations(visits, since=since, until=until, as_of=as_of, tracked_since=tracked_since)
     exits = [days for days, ending in sample if ending == "exit"]
     p50, p85 = (quantile(sample, Fraction(percent, 100)) for percent in (50, 85))
     return Percentiles(
@@ -54,6 +54,13 @@ def cell_percentiles(
         p85_any=_days(p85),
         longest=_days(max((days for days, _ in sample), default=None)),
     )
+
+
+def observations(
+    visits: Iterable[Visit], *, since: datetime, until: datetime, as_of: datetime, tracked_since: datetime | None = None
+) -> list[tuple[Fraction, str]]:
+    """The sample of ``cell_percentiles``: (days, ending), ending being ``exit``, ``open`` or ``cut off``."""
+    return [found for visit in visits if (found := _observed(visit, since, until, as_of, tracked_since)) is not None]
 
 
 def quantile(sample: list[tuple[Fraction, str]], p: Fraction) -> Fraction | None:
@@ -71,7 +78,7 @@ def quantile(sample: list[tuple[Fraction, str]], p: Fraction) -> Fraction | None
 def _observed(
     visit: Visit, since: datetime, until: datetime, as_of: datetime, tracked_since: datetime | None
 ) -> tuple[Fraction, str] | None:
-    """(days, ending) with ending ``exit``, ``open`` or ``cut off``; None when the visit is not in the sample."""
+    """None when the visit is not in the sample."""
     if not since <= visit.entered_at < until or visit.entered_at > as_of:
         return None
     if tracked_since is not None and visit.entered_at < tracked_since:

@@ -11,8 +11,10 @@ The rules, where a sentence of the definitions leaves room:
 - A short B between two visits to A is absorbed by the visit before it, all such B of a pass at once. In a run
   A B A B of which the middle two are short, the first A goes on until the last B begins, as it would if the
   corrections were made one after the other. B must differ from A: what lies between two gaps is no mis-click.
-- Contiguous means that the times are equal. So an application rejected and reopened into the same stage in
-  one and the same second has one visit, not two.
+- Contiguous means that one move led from the one visit straight into the other. An application rejected and
+  reopened in one and the same second has two visits, though no time lies between them.
+- A gap tells of something unseen between two events that name the same place. If a late event fills it in
+  (A, B, A flagged as gap), what it tells counts, and the flag no longer does.
 - A job that is not known to be anything else is open. Each change from open to any other status is a moment at
   which it left the open state.
 """
@@ -87,6 +89,8 @@ class Visit:
     entry_precision: str
     exit_precision: str | None
     entry_gap: float | None = 0.0
+    #: entered straight from the visit before, not from nowhere; only the fold itself asks
+    is_straight: bool = field(default=False, compare=False)
 
     @property
     def seconds(self) -> float | None:
@@ -226,7 +230,7 @@ def _walk(moving: Sequence[LedgerEvent], stage_order: StageOrder) -> list[Visit]
             done.append(_ended(running, event, "gap"))
         elif running is not None:
             done.append(_ended(running, event, _exit_kind(running, event, job, stage_order)))
-        running = None if event.stage_to is None else _begun(event, job, event.stage_to)
+        running = None if event.stage_to is None else _begun(event, job, event.stage_to, is_straight=running is not None)
     return done if running is None else [*done, running]
 
 
@@ -248,7 +252,7 @@ def _exit_kind(running: Visit, event: LedgerEvent, job: str | None, stage_order:
     return "advanced" if after > before else "moved_back"
 
 
-def _begun(event: LedgerEvent, job: str | None, stage: str) -> Visit:
+def _begun(event: LedgerEvent, job: str | None, stage: str, *, is_straight: bool) -> Visit:
     return Visit(
         n=0,
         entry_event_id=event.provider_event_id,
@@ -260,6 +264,7 @@ def _begun(event: LedgerEvent, job: str | None, stage: str) -> Visit:
         entry_precision=event.precision,
         exit_precision=None,
         entry_gap=_gap(event),
+        is_straight=is_straight,
     )
 
 
@@ -301,12 +306,12 @@ def _absorbed(visits: list[Visit]) -> list[Visit]:
 
 def _is_misclick(before: Visit, visit: Visit, after: Visit) -> bool:
     return (
-        before.left_at == visit.entered_at
-        and visit.left_at == after.entered_at
+        visit.is_straight
+        and after.is_straight
         and before.place == after.place
         and before.job == visit.job
         and before.stage != visit.stage
-        and visit.left_at - visit.entered_at < MISCLICK
+        and after.entered_at - visit.entered_at < MISCLICK
     )
 
 
@@ -315,7 +320,7 @@ def _merged(visits: list[Visit]) -> list[Visit]:
     kept: list[Visit] = []
     for visit in visits:
         last = kept[-1] if kept else None
-        if last is not None and last.left_at == visit.entered_at and last.place == visit.place and last.exit_kind != "gap":
+        if last is not None and visit.is_straight and last.place == visit.place and last.exit_kind != "gap":
             kept[-1] = _joined(last, visit)
         else:
             kept.append(visit)

@@ -22,7 +22,7 @@ from connectors.sandbox.organization import DAY, DEPARTMENTS
 ORDERS = ("time", "application", "random")
 PERIOD = 548 * DAY
 #: fixed, so that the same arguments give the same file on any day
-DEFAULT_UNTIL = int(datetime(2026, 10, 1, tzinfo=UTC).timestamp())
+DEFAULT_UNTIL = int(datetime(2026, 7, 1, tzinfo=UTC).timestamp())
 CATEGORIES = ("review", "review", "screen", "screen", "assessment", "interview", "decision", "offer")
 ADVANCE, REJECT = 0.69, 0.27  # what is left withdraws
 #: rows drawn from when the order is random

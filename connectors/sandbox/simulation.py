@@ -44,6 +44,8 @@ Handler = Callable[..., None]
 
 #: the teams with take-home tasks used OFFER until it was disabled in favour of OLSENT; some applications still sit in it
 OFFER_DISABLED_BEFORE_END = 12 * DAY
+#: what counts as recent when the company goes on live
+RECENT = 75 * DAY
 MISCLICKS = 0.013
 OVERTIME = 0.04
 SECOND_THOUGHTS = 0.014
@@ -68,6 +70,7 @@ class Simulation:
         self.arrived = 0
         #: simulated time: that of the last thing done
         self.now: float = company.start
+        self._arrivals_a_day = 1.0
         self._queue: list[tuple[float, int, Handler, tuple[Any, ...]]] = []
         self._tickets = count()
 
@@ -163,7 +166,7 @@ class Simulation:
         left = plan.business_days - waited
         if left <= 0:
             # overdue already: somebody will notice, sooner or later
-            left = duration(rng, status, job.pace(status)) * rng.uniform(0.1, 0.9)
+            left = duration(rng, status, job.pace(status)) * rng.uniform(0.2, 1.8)
         if not waited:
             activity.accompany(self, when, application, job, plan, left)
         self.schedule(self.moment(when, left), self.leave, application.id, application.moves, plan.status)
@@ -277,12 +280,14 @@ class Simulation:
                 self.roster[application.job_id].add(application.id)
                 waited = self.hours.between(application.status_at, self.now)
                 self.enter(self.now, application, waited=max(waited, 0.001))
+        since = self.company.until - RECENT
+        recent = sum(since < application.applied_at <= self.company.until for application in state.applications.values())
+        self._arrivals_a_day = max(recent, 10) / max(self.hours.between(since, self.company.until), 1)
         self.schedule(self._next_arrival(self.now), self._arrive_live)
 
     def _next_arrival(self, now: float) -> float:
-        """At the pace of the past, but in office time: nights and weekends are skipped."""
-        days = max(self.hours.between(self.company.start, self.company.until), 1)
-        return self.hours.after(now, self.rng.expovariate(max(len(self.state.applications), 20) / days))
+        """At the pace of the last weeks of the past, but in office time: nights and weekends are skipped."""
+        return self.hours.after(now, self.rng.expovariate(self._arrivals_a_day))
 
     def _arrive_live(self, when: float) -> None:
         jobs = [job for job in self.state.jobs.values() if job.status == JobStatusId.OPEN]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
+from tests.live import LiveStack
 
 
 @pytest.fixture
@@ -19,3 +22,19 @@ def other(db: Any) -> Any:
     from tests.realtime.tenants import make_tenant
 
     return make_tenant("other")
+
+
+@pytest.fixture(scope="module")
+def stack(django_db_setup: None) -> Iterator[LiveStack]:
+    """One web process for all tests of a module, with fewer database connections than the tests open streams."""
+    live = LiveStack()
+    live.environment["DATABASE_POOL_SIZE"] = "3"
+    try:
+        yield live
+    finally:
+        live.stop()
+
+
+@pytest.fixture(scope="module")
+def address(stack: LiveStack) -> str:
+    return stack.web()

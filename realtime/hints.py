@@ -33,6 +33,4 @@ def send(organization_id: int, number: int) -> None:
 
 async def _send(organization_id: int, number: int) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
-        await get_channel_layer().group_send(
-            group(organization_id), {"type": "updates", "organization": organization_id, "number": number}
-        )
+        await get_channel_layer().group_send(group(organization_id), {"type": "updates", "organization": organization_id, "number": number})

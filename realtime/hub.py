@@ -231,9 +231,7 @@ class Hub:
         if self._channel is not None and feed.hinted:
             await self._on_the_layer(get_channel_layer().group_discard(hints.group(feed.organization_id), self._channel))
 
-    async def _missed(
-        self, subscription: Subscription, organization_id: int, position: int, after: Mapping[int, int]
-    ) -> list[log.Told]:
+    async def _missed(self, subscription: Subscription, organization_id: int, position: int, after: Mapping[int, int]) -> list[log.Told]:
         heard = after.get(organization_id)
         if heard is None:
             return [log.reload(organization_id, position, "The resume point does not name this organization.")]
@@ -261,9 +259,9 @@ class Hub:
                     await self._ask_for_hints(feed)
                 while True:
                     hint = await layer.receive(channel)
-                    feed = self._feeds.get(hint["organization"])
-                    if feed is not None and hint["number"] > feed.position:
-                        feed.look()
+                    hinted = self._feeds.get(hint["organization"])
+                    if hinted is not None and hint["number"] > hinted.position:
+                        hinted.look()
             except (RedisError, OSError) as error:
                 logger.warning("no hints, looking instead", extra={"action": "hints_lost", "error": type(error).__name__})
                 self._channel = None

@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, Q, Sum
+from django.db.models import Count
 from django.utils import timezone
 
 from analytics.cells import CellReader, Question, stage_ref
 from analytics.selectors import org_heatmap
 from ats.models import Job
 from config import sql
-from connectors.models import Batch, SyncRun
+from connectors.models import SyncRun
+from connectors.selectors import Progress, progress_of_runs
 from realtime import messages
 from realtime.models import UpdateCounter
 from triggers.models import Task
@@ -83,9 +84,7 @@ def read(organization_id: int, *, after: int, upto: int | None = None, job_id: i
     return Changes(last=last, told=sorted(told, key=lambda one: one.number))
 
 
-def _subjects(
-    organization_id: int, *, after: int, upto: int | None, job_id: int | None
-) -> tuple[int | None, int | None, list[Subject]]:
+def _subjects(organization_id: int, *, after: int, upto: int | None, job_id: int | None) -> tuple[int | None, int | None, list[Subject]]:
     with connection.cursor() as cursor:
         cursor.execute(
             sql.text("realtime", "read_changes"),
@@ -136,27 +135,11 @@ def _sync_runs_told(organization_id: int, subjects: Iterable[Subject]) -> list[T
     if not numbers:
         return []
     runs = SyncRun.objects.filter(pk__in=numbers).select_related("connector")
-    counts = _counts(numbers)
-    return [_told(organization_id, sync_message(run, numbers[run.pk], counts.get(run.pk, {}))) for run in runs]
+    progress = progress_of_runs(list(numbers))
+    return [_told(organization_id, sync_message(run, numbers[run.pk], progress.get(run.pk, Progress()))) for run in runs]
 
 
-def _counts(sync_run_ids: Iterable[int]) -> dict[int, dict[str, int]]:
-    """Events of the runs' batches: new, known, dead, and still on the road."""
-    rows = (
-        Batch.objects.filter(sync_run__in=list(sync_run_ids))
-        .order_by()
-        .values("sync_run")
-        .annotate(
-            created=Sum("created_count"),
-            skipped=Sum("skipped_count"),
-            failed=Sum("failed_count"),
-            in_flow=Sum("raw_count", filter=Q(finished_at=None, failed_at=None)),
-        )
-    )
-    return {row.pop("sync_run"): {name: count or 0 for name, count in row.items()} for row in rows}
-
-
-def sync_message(run: SyncRun, number: int, counts: Mapping[str, int]) -> messages.SyncChanged:
+def sync_message(run: SyncRun, number: int, progress: Progress) -> messages.SyncChanged:
     return messages.SyncChanged(
         organization=run.connector.organization_id,
         number=number,
@@ -167,10 +150,10 @@ def sync_message(run: SyncRun, number: int, counts: Mapping[str, int]) -> messag
         mode=run.mode,
         state=run.state,
         fetched=run.fetched,
-        created=counts.get("created", 0),
-        skipped=counts.get("skipped", 0),
-        failed=counts.get("failed", 0),
-        in_flow=counts.get("in_flow", 0),
+        created=progress.created,
+        skipped=progress.skipped,
+        failed=progress.failed,
+        in_flow=progress.in_flow,
     )
 
 

@@ -30,9 +30,9 @@ async def updates(request: HttpRequest) -> HttpResponseBase:
     except NotYours as error:
         return problem_response(request, 404, str(error))
     if listener is None:
-        response = problem_response(request, 401, "Log in, or send an Authorization: Token header.")
-        response["WWW-Authenticate"] = "Token"
-        return response
+        stranger = problem_response(request, 401, "Log in, or send an Authorization: Token header.")
+        stranger["WWW-Authenticate"] = "Token"
+        return stranger
     after = request.headers.get("Last-Event-ID") or request.GET.get("after", "")
     try:
         subscription = await hub().subscribe(listener, topic, after=resume.parse(after, topic.organization_ids))

@@ -114,9 +114,7 @@ def withdrawn(listening: Collection[tuple[Listener, Topic]]) -> set[tuple[Listen
 
 
 def _alive_sessions(keys: Iterable[str]) -> set[str]:
-    return set(
-        Session.objects.filter(session_key__in=set(keys), expire_date__gt=timezone.now()).values_list("session_key", flat=True)
-    )
+    return set(Session.objects.filter(session_key__in=set(keys), expire_date__gt=timezone.now()).values_list("session_key", flat=True))
 
 
 def _alive_tokens(digests: Iterable[str]) -> set[str]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import errno
 import gc
 import os
 import signal
 import sys
 import threading
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 from connectors.sandbox import bench
@@ -20,6 +20,7 @@ from connectors.sandbox.control import instant
 from connectors.sandbox.describe import describe
 from connectors.sandbox.export import import_rows, write_file
 from connectors.sandbox.journal import Charter, Journal, StateDirectoryError
+from connectors.sandbox.office_hours import iso
 from connectors.sandbox.organization import DAY
 from connectors.sandbox.process import READY
 from connectors.sandbox.server import Sandbox, Server
@@ -131,12 +132,12 @@ def _serve(options: argparse.Namespace) -> int:
     account, new = _account(options)
     account.habits.page_size = options.page_size
     if options.export and (new or not options.export.exists()):
-        write_file(options.export, import_rows(account.changes, account.company.staff, exported_at=account.clock.now()))
+        write_file(options.export, import_rows(account.changes, account.company.staff, until=account.charter.until))
     # the past never goes away: keep the collector from walking it again and again
     gc.collect()
     gc.freeze()
     sandbox = Sandbox(account, rate=options.rate, keys={options.api_key: True, POWERLESS_KEY: False})
-    server = Server((options.host, options.port), sandbox)
+    server = _bound(options, sandbox)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -148,6 +149,15 @@ def _serve(options: argparse.Namespace) -> int:
     server.server_close()
     sandbox.stop()
     return 0
+
+
+def _bound(options: argparse.Namespace, sandbox: Sandbox) -> Server:
+    try:
+        return Server((options.host, options.port), sandbox)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise ValueError(f"port {options.port} of {options.host} is taken; choose another with --port (0 picks a free one).") from None
+        raise
 
 
 def _announce(options: argparse.Namespace, server: Server, account: Account, seconds: float) -> None:
@@ -169,11 +179,10 @@ def _die_with_parent() -> None:
 
 def _export(options: argparse.Namespace) -> int:
     account, _ = _account(options)
-    exported_at = account.clock.now() if options.until is None else options.until
-    changes = [change for change in account.changes if change.at <= exported_at]
-    number = write_file(options.out, import_rows(changes, account.company.staff, exported_at=exported_at))
+    number = write_file(options.out, import_rows(account.changes, account.company.staff, until=account.charter.until))
     account.close()
-    print(f"{options.out}: {number} events up to {datetime.fromtimestamp(exported_at, UTC).isoformat()}")
+    last = account.changes[-1].at if account.changes else account.charter.until
+    print(f"{options.out}: {number} events up to {iso(last)}")
     return 0
 
 

@@ -56,11 +56,11 @@ def event_key(change: Change) -> str | None:
 
 
 class Historian:
-    """Writes the history down as import rows. ``exported_at`` bounds ``recorded_at``: no row knows the future."""
+    """Writes the history down as import rows. ``until`` is the end of the simulated past, where live changes begin."""
 
-    def __init__(self, staff: dict[int, Person], exported_at: int) -> None:
+    def __init__(self, staff: dict[int, Person], until: int) -> None:
         self._staff = staff
-        self._exported_at = exported_at
+        self._until = until
         self._state = State()
         self._numbers: dict[tuple[int, str], int] = {}
 
@@ -193,9 +193,12 @@ class Historian:
         return {"actor": person.name, "actor_id": str(person.user_id)} if person else {}
 
     def _recorded_at(self, change: Change) -> int:
-        """The source learned of it within a minute and a half; always the same lag for the same change."""
-        lag = 1 + crc32(b"%d" % change.seq) % 90
-        return min(change.at + lag, max(self._exported_at, change.at))
+        """The source learned of it within a minute and a half; the lag depends on the change alone, so every export is alike.
+
+        Live changes have none: a row must not claim to be recorded after the moment of the export.
+        """
+        recorded_at = change.at + 1 + crc32(b"%d" % change.seq) % 90
+        return recorded_at if recorded_at <= self._until else change.at
 
 
 def _last_known(changes: list[Change]) -> dict[int, Application]:
@@ -218,9 +221,9 @@ def _stage(side: str, status_id: int) -> Row:
 _encode = msgspec.json.Encoder().encode
 
 
-def import_rows(changes: list[Change], staff: dict[int, Person], *, exported_at: int) -> Iterator[Row]:
-    """The import rows of ``changes`` (the whole truth up to ``exported_at``, epoch seconds)."""
-    return Historian(staff, exported_at).rows(changes)
+def import_rows(changes: list[Change], staff: dict[int, Person], *, until: int) -> Iterator[Row]:
+    """The import rows of ``changes`` (the whole truth so far); ``until`` as in the charter, epoch seconds."""
+    return Historian(staff, until).rows(changes)
 
 
 def write_file(path: Path, rows: Iterable[Row]) -> int:

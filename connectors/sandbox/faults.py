@@ -30,7 +30,10 @@ KINDS = {
 
 
 class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """One fault. It hits the next ``times`` fitting requests after ``skip`` of them; ``times`` null: until cleared."""
+    """One fault. It hits the next ``times`` fitting requests after ``skip`` of them; ``times`` null: until cleared.
+
+    An ``override`` counts rows rather than requests.
+    """
 
     kind: str
     times: int | None = 1

@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 from django_prometheus.exports import ExportToDjangoView
 
+from config import row_metrics
 from config.drf import problem_response
 
 logger = logging.getLogger(__name__)
@@ -83,6 +84,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     as local: every visitor of a site behind a proxy on the same machine would."""
     if _may_scrape(request):
         exported: HttpResponse = ExportToDjangoView(request)
+        exported.content += row_metrics.latest()
         return exported
     return problem_response(request, 403, "Metrics are for operators: send METRICS_TOKEN as a bearer token, or log in as staff.")
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import dj_database_url
 
-from config import embedded, env, local_secrets, redis_url
+from config import embedded, env, local_secrets, redis_url, telemetry
 
 # --- paths ---------------------------------------------------------------------------------------
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -262,3 +262,5 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
 }
+
+telemetry.init_sentry(SENTRY_DSN)

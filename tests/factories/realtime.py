@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import factory
+from django.utils import timezone
+
+from realtime.models import Update, UpdateCounter
+from tests.factories.accounts import OrganizationFactory
+
+
+class UpdateCounterFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = UpdateCounter
+
+    organization = factory.SubFactory(OrganizationFactory)
+    last_number = 1
+
+
+class UpdateFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = Update
+
+    organization = factory.SubFactory(OrganizationFactory)
+    number = factory.Sequence(lambda n: n + 1)
+    kind = "reload"
+    payload = factory.LazyFunction(dict)
+    created_at = factory.LazyFunction(timezone.now)

@@ -15,9 +15,9 @@ select v.event_id, v.application_id, row_number() over (partition by v.applicati
            when v.next_type = 'application_closed' then 'closed'
            when v.next_type = 'application_on_hold' then 'on_hold'
            when v.next_type = 'application_removed' then 'removed'
+           when v.next_gap then 'gap'
            when v.next_type = 'application_moved' then 'transferred'
            when v.next_stage is null then 'unknown'
-           when v.next_gap and v.next_stage = v.stage_id and v.next_job is not distinct from v.job_id then 'gap'
            when v.next_job is distinct from v.job_id then 'transferred'
            when b.stage_order > a.stage_order then 'advanced'
            when b.stage_order < a.stage_order then 'moved_back'
@@ -25,7 +25,7 @@ select v.event_id, v.application_id, row_number() over (partition by v.applicati
        end,
        v.precision,
        case when v.left_at is null then null
-            when v.next_gap and v.next_stage = v.stage_id then 'unknown' else v.next_precision end,
+            when v.next_gap then 'unknown' else v.next_precision end,
        v.entry_gap
 from (
     select m.*, lead(occurred_at) over w as left_at, lead(event_type) over w as next_type, lead(stage_id) over w as next_stage,

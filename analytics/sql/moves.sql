@@ -3,7 +3,8 @@
 -- A place is (job, stage); a terminal event leads nowhere (stage null). An event without a job stays on the current one.
 insert into move
 select application_id, row_number() over (partition by application_id order by rn), event_id, event_type, job_id, stage_id,
-       occurred_at, precision, gap, entry_gap
+       occurred_at, precision,
+       coalesce(gap and stage_id = stage_before and job_id is not distinct from job_before, false), entry_gap
 from (
     select p.*, lag(p.job_id) over w as job_before, lag(p.stage_id) over w as stage_before
     from (

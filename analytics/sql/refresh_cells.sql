@@ -1,7 +1,7 @@
 -- Percentiles of the picked cells from the product-limit curve, people still waiting included. Parameters: window_days,
 -- exits. Reads picked(job_id, stage_id, as_of); fills cell_curve.
 -- Sample: entered in the window, entry exact or bounded by at most a day, at least a minute long, tracked from its start.
--- Median interval: log-log Greenwood band, 95 %. (least(.., 600): exp() of less than -700 is an error in PostgreSQL, and 0 here.)
+-- Median interval: log-log Greenwood band, 95 percent. (least(.., 600): exp() of less than -700 is an error in PostgreSQL, and 0 here.)
 -- S(t) = product over exit times of (1 - d/n): summed as logarithms, compared with a tolerance of 1e-9.
 insert into cell_curve
 with sample as (

@@ -166,6 +166,8 @@ def _complete_identity(row: ImportRow) -> None:
     if row.event_type == EventType.JOB_STATUS_CHANGED:
         if not row.job_external_id:
             raise RowError("job_external_id is missing; an event about a job needs one.")
+        if not row.job_status:
+            raise RowError("job_status is missing; a job_status_changed event says which status the job got.")
     elif not row.application_external_id:
         if not (row.candidate_external_id and row.job_external_id):
             raise RowError("application_external_id is missing; give it, or both candidate_external_id and job_external_id.")
@@ -186,7 +188,7 @@ def _built_id(row: ImportRow) -> str:
     """A deterministic id from who, what and the source's own time: the same fact gives the same id anywhere."""
     subject = f"app:{row.application_external_id}" if row.application_external_id else f"job:{row.job_external_id}"
     moment = row.timestamp.astimezone(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-    what = row.stage_to or row.metadata.get("status") or row.job_status or ""
+    what = row.stage_to or row.job_status or ""
     return f"file:{subject}:{row.event_type}:{what}:{moment}"
 
 

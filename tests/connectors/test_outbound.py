@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connectors.exceptions import (
-    NotConfigured,
-)
+from connectors.exceptions import NotConfigured
 from connectors.outbound import Reach, check_base_url, reach_of
 
 HOSTS = ("*.bamboohr.com",)

@@ -133,8 +133,9 @@ def test_two_pages_that_alternate_are_not_read_forever(desk: Desk, bamboo: Bambo
 
     bamboo.list_page = alternating  # type: ignore[method-assign]
 
-    with pytest.raises(PagingBroken):
+    with pytest.raises(PagingBroken, match="repeats itself"):
         desk.sync()
+    assert len([asked for asked in bamboo.server.asked if asked.path.endswith("/applications")]) == 4
 
 
 def test_a_list_without_end_is_stopped(bamboo: Bamboo) -> None:

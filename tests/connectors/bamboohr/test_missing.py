@@ -8,9 +8,7 @@ from typing import Any
 import pytest
 
 from connectors.events import EventType, Precision
-from connectors.exceptions import (
-    ProviderUnavailable,
-)
+from connectors.exceptions import ProviderUnavailable
 from tests.connectors.bamboohr.harness import Bamboo, Desk, Reply
 from tests.connectors.bamboohr.runs import BROKEN, EVERYTHING, events_of, forget_requests, kinds, later, people
 
@@ -124,6 +122,32 @@ def test_adjacent_bad_details_cannot_stop_a_connector_forever(desk: Desk, bamboo
             continue
 
     assert told - {""} == {str(number) for number in range(1, 13)}
+
+
+def test_scattered_bad_details_are_no_outage(desk: Desk, bamboo: Bamboo) -> None:
+    people(bamboo, 24)
+    for number in range(2, 25, 2):
+        bamboo.faults[bamboo.path(f"applications/{number}")] = [BROKEN] * 3
+
+    run = desk.sync()
+
+    assert run.notes == ["12 details could not be read; they are asked for again in the next run"]
+    assert len(run.events) == 12
+
+
+def test_a_change_taken_back_while_its_detail_failed_is_still_asked_for(bamboo: Bamboo) -> None:
+    people(bamboo, 1, status=5)
+    desk = Desk(bamboo, refresh_budget=0)
+    desk.sync()
+    bamboo.move(1, 6, at=later(desk))
+    bamboo.faults[bamboo.path("applications/1")] = [Reply(b"<html>")]
+    desk.sync(run=later(desk))
+    bamboo.move(1, 5, at=later(desk))
+
+    # the list looks as it did at first; only the failure reminds of the detail
+    (event,) = desk.sync(run=later(desk)).events
+
+    assert (event.stage_to, event.metadata["gap"]) == ("5", True)
 
 
 # -- removal ---------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 **A change without its detail waits.** Only details tell when a status was set, and the ledger is
 append-only: a guessed event could never be replaced by the exact one. So while a detail cannot be read
 the record keeps the old state, the next run sees the same difference again, and only after
-``PATIENCE`` tries in a row is the change told from the list alone, bounded by the looks around it
+``PATIENCE`` runs in a row is the change told from the list alone, bounded by the looks around it
 (``postponed``, ``out_of_patience``). If a later detail then dates that status before the guess was made,
 it is the same change and nothing more is told; if after, the application left and came back.
 """
@@ -23,7 +23,7 @@ from connectors.bamboohr.vocabulary import IN_PLAY, Kind, meaning_of
 from connectors.bamboohr.wire import Application, Job, Status
 from connectors.base import Observation, Record
 
-#: tries in a row that may miss an application's detail before its change is told without
+#: runs in a row that may miss an application's detail before its change is told without
 PATIENCE = 3
 
 
@@ -53,7 +53,9 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     gone: bool = False
     #: last detail that was read (``Record.detailed_at`` is the last one asked for)
     detail_at: datetime | None = None
+    #: runs in a row whose detail could not be read, and the last of them
     failures: int = 0
+    failed_in: datetime | None = None
     #: last look that still showed this state, while failures keep a newer one from being told
     unsettled_since: datetime | None = None
     #: the run that last counted it missing, so that a resumed run does not count twice
@@ -62,7 +64,14 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def facts(self) -> Snapshot:
         """Without the bookkeeping: equal facts mean there is nothing to tell."""
         return msgspec.structs.replace(
-            self, changed_by=None, event_count=None, detail_at=None, failures=0, unsettled_since=None, missed_in=None
+            self,
+            changed_by=None,
+            event_count=None,
+            detail_at=None,
+            failures=0,
+            failed_in=None,
+            unsettled_since=None,
+            missed_in=None,
         )
 
 
@@ -170,7 +179,12 @@ def compare(record: Record | None, look: Look, *, run: datetime, statuses: Mappi
 def postponed(record: Record | None, look: Look, *, run: datetime) -> Record:
     """The record after a detail that could not be read: nothing learned, one failure more."""
     then = snapshot_of(record)
-    failed = msgspec.structs.replace(then, failures=then.failures + 1, unsettled_since=then.unsettled_since or _last_shown(record, then))
+    failed = msgspec.structs.replace(
+        then,
+        failures=_failed_runs(then, run),
+        failed_in=run,
+        unsettled_since=then.unsettled_since or _last_shown(record, then),
+    )
     return Record(
         kind="application",
         external_id=look.application.id,
@@ -182,9 +196,14 @@ def postponed(record: Record | None, look: Look, *, run: datetime) -> Record:
     )
 
 
-def out_of_patience(record: Record | None) -> bool:
-    """Whether one more failure is enough to tell the change without its detail."""
-    return snapshot_of(record).failures + 1 >= PATIENCE
+def out_of_patience(record: Record | None, *, run: datetime) -> bool:
+    """Whether a failure in this run is enough to tell the change without its detail."""
+    return _failed_runs(snapshot_of(record), run) >= PATIENCE
+
+
+def _failed_runs(then: Snapshot, run: datetime) -> int:
+    """With this run; one that failed, was resumed and failed again counts once."""
+    return then.failures + (then.failed_in != run)
 
 
 def missed(record: Record, *, run: datetime) -> Record:
@@ -199,7 +218,7 @@ def missed(record: Record, *, run: datetime) -> Record:
 def removed(record: Record, *, run: datetime, answered_at: datetime, statuses: Mapping[str, Status]) -> tuple[Observation | None, Record]:
     """Unlisted in two complete runs and its own address answers 404: gone, nobody says why."""
     then = snapshot_of(record)
-    gone = msgspec.structs.replace(then, gone=True, failures=0, unsettled_since=None)
+    gone = msgspec.structs.replace(then, gone=True, failures=0, failed_in=None, unsettled_since=None)
     remembered = msgspec.structs.replace(record, state=msgspec.to_builtins(gone), watched=False)
     if not then.known or then.gone or then.kind is Kind.REMOVED:  # nothing told of it, or its end told already
         return None, remembered

@@ -193,7 +193,7 @@ class Poll:
         detailed = self._detail(row.id)
         if detailed is not None:
             return *self._compare(record, detailed), False
-        if diff.out_of_patience(record):
+        if diff.out_of_patience(record, run=self._run):
             return *self._compare(record, look), True
         return None, diff.postponed(record, look, run=self._run), True
 

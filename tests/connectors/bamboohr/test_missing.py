@@ -48,6 +48,23 @@ def test_a_change_whose_detail_fails_three_times_is_told_between_its_looks(desk:
     assert datetime.fromisoformat(event.metadata["bounds"][0]) <= event.timestamp <= desk.clock.now()
 
 
+def test_a_run_that_is_resumed_and_fails_again_costs_patience_once(desk: Desk, bamboo: Bamboo) -> None:
+    people(bamboo, 5, status=5)
+    desk.sync()
+    for number in range(1, 6):  # as in an outage: the run stops, and is resumed
+        bamboo.move(number, 6, at=later(desk))
+        bamboo.faults[bamboo.path(f"applications/{number}")] = [BROKEN] * 100
+    run = later(desk)
+
+    for _ in range(6):
+        with pytest.raises(ProviderUnavailable):
+            desk.sync(run=run)
+
+    bamboo.faults.clear()
+    told = desk.sync(run=run).events
+    assert [event.precision for event in told] == [Precision.EXACT] * 5
+
+
 def test_once_told_without_its_detail_a_change_is_not_told_again_when_that_comes(desk: Desk, bamboo: Bamboo) -> None:
     people(bamboo, 1, status=5)
     desk.sync()

@@ -9,6 +9,9 @@ from collections import defaultdict, deque
 from collections.abc import Callable
 from types import TracebackType
 
+from django.core.management import call_command
+from django.db import connections
+
 from config import embedded, env, leases
 from config.supervisor import Listener, Supervisor, parse_procfile, require_free_port
 
@@ -59,9 +62,10 @@ class Stack:
     def bring_up(self) -> None:
         """Migrate, start what the Procfile names, wait until it answers. Raises StackError."""
         commands = parse_procfile((embedded.BASE_DIR / "Procfile").read_text(encoding="utf-8"))
-        release = commands.pop("release", None)
-        if release is not None:
-            self.run("release", release)
+        # in this process, which has Django loaded already; nothing runs yet that would have to be looked after
+        commands.pop("release")
+        call_command("release", verbosity=0)
+        connections.close_all()
         for name, command in commands.items():
             self.supervisor.add(name, command)
         workers = {name for name in commands if " worker " in f" {commands[name]} "}

@@ -53,7 +53,9 @@ def keep_stages(connector: Connector, told: Mapping[str, Dated]) -> tuple[dict[s
         assert isinstance(facts, StageFacts)
         changed = _merged(stage, {"name": facts.name}, at)
         name = changed.get("name", stage.name)
-        category = facts.category or (suggest_category(name) if stage.category == StageCategory.UNMAPPED else None)
+        # "unmapped" is the provider's shrug, not a suggestion: it takes nothing back
+        told_category = None if facts.category == StageCategory.UNMAPPED else facts.category
+        category = told_category or (suggest_category(name) if stage.category == StageCategory.UNMAPPED else None)
         # the newest suggestion counts, unless a person has spoken
         latest = stage.facts_at is None or at >= stage.facts_at or stage.category == StageCategory.UNMAPPED
         if category and category != stage.category and latest and not stage.mapped_by_person:

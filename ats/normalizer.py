@@ -37,7 +37,8 @@ class Raw(NamedTuple):
     id: int
     kind: str
     payload: str
-    received_at: datetime
+    #: as PostgreSQL wrote it: it only goes back there
+    received_at: str
 
 
 class Staged(NamedTuple):
@@ -45,7 +46,7 @@ class Staged(NamedTuple):
 
     event: NormalizedEvent
     raw_id: int
-    received_at: datetime
+    received_at: str
 
 
 class Dated(NamedTuple):
@@ -71,12 +72,12 @@ class Gathered:
     dead: dict[int, str] = field(default_factory=dict)
 
 
-def gather(raws: Iterable[Raw], map_raw: Callable[[str, bytes], Mapped]) -> Gathered:
+def gather(raws: Iterable[Raw], map_raw: Callable[[str, str], Mapped]) -> Gathered:
     """Map every payload; a payload that cannot be mapped or checked becomes a dead letter and stops nobody."""
     found = Gathered()
     for raw in raws:
         try:
-            mapped = map_raw(raw.kind, raw.payload.encode())
+            mapped = map_raw(raw.kind, raw.payload)
             for event in mapped.events:
                 check(event)
         except PayloadNotUnderstood as error:
@@ -110,7 +111,7 @@ def job_of(event: NormalizedEvent) -> str | None:
 
 def metadata_json(event: NormalizedEvent) -> str:
     """What the ledger keeps beside the columns: labels, flags, bounds, the moved application's other job."""
-    return _encode(event.metadata).decode()
+    return _encode(event.metadata).decode() if event.metadata else "{}"
 
 
 def _add(found: Gathered, raw: Raw, mapped: Mapped) -> None:

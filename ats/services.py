@@ -39,7 +39,7 @@ def normalize(batch: Batch) -> None:
     connector = Connector.objects.get(pk=batch.connector_id)
     with connection.cursor() as cursor:
         cursor.execute(
-            """select id, kind, payload::text, received_at from connectors_rawevent
+            """select id, kind, payload::text, received_at::text from connectors_rawevent
                where batch_id = %s and state = 'received' order by id""",
             [batch.pk],
         )
@@ -104,26 +104,18 @@ def _application_lines(gathered: Gathered, jobs: dict[str, int]) -> Iterator[str
 
 
 def _event_lines(staged: Iterable[Staged], jobs: dict[str, int], stages: dict[str, int]) -> Iterator[str]:
+    """COPY lines of stg_event. The hottest loop of the road: only free text is escaped, ids and moments need none."""
+    text, null = sql.copy_text, sql.NULL
     for event, raw_id, received_at in staged:
-        actor = event.actor
-        job = normalizer.job_of(event)
-        yield sql.copy_line(
-            (
-                event.provider_event_id,
-                event.application_external_id,
-                jobs.get(job) if job else None,
-                event.event_type,
-                stages.get(event.stage_from) if event.stage_from else None,
-                stages.get(event.stage_to) if event.stage_to else None,
-                actor.external_id if actor else None,
-                actor.name if actor else None,
-                event.timestamp,
-                received_at,
-                event.recorded_at,
-                event.precision,
-                normalizer.metadata_json(event),
-                raw_id,
-            )
+        actor, job = event.actor, normalizer.job_of(event)
+        yield (
+            f"{text(event.provider_event_id)}\t{text(event.application_external_id)}\t{jobs[job] if job else null}"
+            f"\t{event.event_type.value}\t{stages[event.stage_from] if event.stage_from else null}"
+            f"\t{stages[event.stage_to] if event.stage_to else null}"
+            f"\t{text(actor.external_id) if actor else null}\t{text(actor.name) if actor else null}"
+            f"\t{event.timestamp.isoformat()}\t{received_at}"
+            f"\t{event.recorded_at.isoformat() if event.recorded_at else null}"
+            f"\t{event.precision.value}\t{text(normalizer.metadata_json(event))}\t{raw_id}\n"
         )
 
 

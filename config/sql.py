@@ -57,18 +57,27 @@ def copy_rows(cursor: CursorWrapper, target: str, lines: Iterable[str]) -> None:
         copy.write("".join(chunk))
 
 
+#: COPY's word for null
+NULL = "\\N"
+
+
 def copy_line(values: Iterable[Any]) -> str:
     """One line of COPY's text format: None, text, numbers and aware datetimes."""
     return "\t".join([_field(value) for value in values]) + "\n"
 
 
-def _field(value: Any) -> str:
+def copy_text(value: str | None) -> str:
+    """Free text as a field of COPY's text format."""
     if value is None:
-        return "\\N"
-    if isinstance(value, str):
-        if "\\" in value or "\t" in value or "\n" in value or "\r" in value:
-            return value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+        return NULL
+    if value.isalnum() or not ("\\" in value or "\t" in value or "\n" in value or "\r" in value):
         return value
+    return value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+
+
+def _field(value: Any) -> str:
+    if value is None or isinstance(value, str):
+        return copy_text(value)
     if isinstance(value, datetime):
         return value.isoformat()
     return str(value)

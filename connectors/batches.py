@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from django.db import DatabaseError, OperationalError, connection, transaction
@@ -27,6 +27,12 @@ OFFER_AGAIN = timedelta(seconds=30)
 MAX_ATTEMPTS = 5
 #: Deadlocks and serialization failures are tried again at once: the other side has finished by then.
 RETRYABLE_AT_ONCE = {"40P01", "40001"}
+
+TOUCHED = ("application_ids", "job_ids")
+PROGRESS = (
+    *("step", "attempts", "claimed_by", "next_attempt_at", "finished_at"),
+    *("raw_count", "created_count", "skipped_count", "failed_count"),
+)
 
 #: A step's work. True: there is more of the same to do, stay at this step.
 Work = Callable[[Batch], bool | None]
@@ -70,10 +76,14 @@ def _work_and_advance(batch_id: int, step: str, work: Work) -> bool:
                 )
                 if batch is None:
                     return False
-                if work(batch):
-                    _stay(batch)
+                before = (batch.application_ids, batch.job_ids)
+                stays = work(batch)
+                # the ids are large: written only by the steps that change them
+                fields = PROGRESS if before == (batch.application_ids, batch.job_ids) else (*PROGRESS, *TOUCHED)
+                if stays:
+                    _stay(batch, fields)
                 else:
-                    _advance(batch)
+                    _advance(batch, fields)
             return True
         except OperationalError as error:
             if not remaining or _sqlstate(error) not in RETRYABLE_AT_ONCE:
@@ -83,13 +93,13 @@ def _work_and_advance(batch_id: int, step: str, work: Work) -> bool:
     return False
 
 
-def _stay(batch: Batch) -> None:
+def _stay(batch: Batch, fields: Sequence[str]) -> None:
     batch.attempts = 0
-    batch.save()
+    batch.save(update_fields=fields)
     flow.run_after_commit(batch.pk, start=batch.step)
 
 
-def _advance(batch: Batch) -> None:
+def _advance(batch: Batch, fields: Sequence[str]) -> None:
     now = timezone.now()
     batch.step = flow.after(batch.step)
     batch.attempts = 0
@@ -98,7 +108,8 @@ def _advance(batch: Batch) -> None:
     if batch.step == flow.DONE:
         batch.finished_at = now
         batch.application_ids, batch.job_ids = [], []
-    batch.save()
+        fields = (*PROGRESS, *TOUCHED)
+    batch.save(update_fields=fields)
     if batch.finished_at and batch.sync_run_id:
         close_if_complete(batch.sync_run_id)
 

@@ -2,6 +2,9 @@
 
 Every provider maps its own vocabulary to these frozen, JSON-able structs and nothing downstream
 ever sees a provider's word. The module depends on nothing but msgspec, so any app may read it.
+
+``gc=False``: these trees cannot form cycles, and a batch makes tens of thousands of them; tracked by the
+collector they made mapping half as slow again.
 """
 
 from __future__ import annotations
@@ -96,14 +99,14 @@ class JobStatus(StrEnum):
     DELETED = "deleted"
 
 
-class Actor(msgspec.Struct, frozen=True, kw_only=True):
+class Actor(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Who did it: a provider user. ``None`` in an event means system, candidate, API or not told."""
 
     external_id: str | None = None
     name: str | None = None
 
 
-class NormalizedEvent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class NormalizedEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
     """One fact about a hiring pipeline, in the field's words.
 
     Times are aware and in UTC. Stage fields hold provider stage *ids* as text, never labels; labels
@@ -131,7 +134,7 @@ class NormalizedEvent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     metadata: dict[str, Any] = {}
 
 
-class JobFacts(msgspec.Struct, frozen=True, kw_only=True):
+class JobFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a provider last told of a vacancy. None means not told, and overwrites nothing."""
 
     external_id: str
@@ -143,7 +146,7 @@ class JobFacts(msgspec.Struct, frozen=True, kw_only=True):
     hiring_lead: Actor | None = None
 
 
-class StageFacts(msgspec.Struct, frozen=True, kw_only=True):
+class StageFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a provider last told of a stage (a status that is an active step of a pipeline).
 
     ``category`` is the provider module's suggestion; a person's mapping in the admin wins over it.
@@ -155,7 +158,7 @@ class StageFacts(msgspec.Struct, frozen=True, kw_only=True):
     position: int | None = None
 
 
-class CandidateFacts(msgspec.Struct, frozen=True, kw_only=True):
+class CandidateFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The few person fields the product shows. Nothing else about a person is ever stored."""
 
     external_id: str
@@ -164,7 +167,7 @@ class CandidateFacts(msgspec.Struct, frozen=True, kw_only=True):
     source: str | None = None
 
 
-class Mapped(msgspec.Struct, frozen=True, kw_only=True):
+class Mapped(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What one raw payload means: facts about things, and events in any order.
 
     ``observed_at`` (aware UTC) dates the facts: of two observations of one thing the later one wins,

@@ -26,14 +26,14 @@ def get(name: str) -> Provider:
         raise NotConfigured(f"There is no provider called {name!r}; known are {', '.join(sorted(PROVIDERS))}.") from None
 
 
-def mapper(provider_name: str) -> Callable[[str, bytes], Mapped]:
+def mapper(provider_name: str) -> Callable[[str, str], Mapped]:
     """``(kind, payload as JSON text) → Mapped`` for a connector of this provider; raises ``PayloadNotUnderstood``.
 
     Rows imported from a file keep their own mapping whichever connector they were imported into.
     """
     provider = get(provider_name)
 
-    def map_raw(kind: str, payload: bytes) -> Mapped:
+    def map_raw(kind: str, payload: str) -> Mapped:
         if kind == IMPORT_ROW:
             return map_row(payload, provider_name)
         try:

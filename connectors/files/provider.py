@@ -14,11 +14,8 @@ from connectors.events import (
     CandidateFacts,
     EventType,
     JobFacts,
-    JobStatus,
     Mapped,
     NormalizedEvent,
-    Precision,
-    StageCategory,
     StageFacts,
 )
 from connectors.exceptions import NotConfigured, PayloadNotUnderstood
@@ -48,12 +45,12 @@ class FilesProvider:
         return map_row(msgspec.json.encode(payload), self.name)
 
 
-def map_row(raw: bytes, provider: str) -> Mapped:
+def map_row(raw: bytes | str, provider: str) -> Mapped:
     """An inbox payload of ``KIND`` as its event and facts. ``raw`` is the JSON text; raises ``PayloadNotUnderstood``."""
     try:
         row = _decode(raw)
         event = NormalizedEvent(
-            event_type=EventType(row.event_type),
+            event_type=row.event_type,
             provider_event_id=row.provider_event_id,
             provider=provider,
             candidate_external_id=row.candidate_external_id,
@@ -64,7 +61,7 @@ def map_row(raw: bytes, provider: str) -> Mapped:
             actor=Actor(external_id=row.actor_id, name=row.actor) if row.actor or row.actor_id else None,
             timestamp=row.timestamp,
             recorded_at=row.recorded_at,
-            precision=Precision(row.precision),
+            precision=row.precision,
             metadata=_metadata(row),
         )
     except (msgspec.MsgspecError, ValueError) as error:
@@ -97,22 +94,19 @@ def _jobs(row: ImportRow) -> tuple[JobFacts, ...]:
             external_id=row.job_external_id,
             title=row.job_title,
             department=row.department,
-            status=JobStatus(row.job_status) if row.job_status else None,
+            status=row.job_status,
             opened_at=row.job_opened_at,
         ),
     )
 
 
 def _stages(row: ImportRow) -> tuple[StageFacts, ...]:
-    told = (
-        (row.stage_from, row.stage_from_name, row.stage_from_category),
-        (row.stage_to, row.stage_to_name, row.stage_to_category),
-    )
-    return tuple(
-        StageFacts(external_id=stage, name=name, category=StageCategory(category) if category else None)
-        for stage, name, category in told
-        if stage and (name or category)
-    )
+    told = []
+    if row.stage_from and (row.stage_from_name or row.stage_from_category):
+        told.append(StageFacts(external_id=row.stage_from, name=row.stage_from_name, category=row.stage_from_category))
+    if row.stage_to and (row.stage_to_name or row.stage_to_category):
+        told.append(StageFacts(external_id=row.stage_to, name=row.stage_to_name, category=row.stage_to_category))
+    return tuple(told)
 
 
 def _candidates(row: ImportRow) -> tuple[CandidateFacts, ...]:

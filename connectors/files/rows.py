@@ -19,9 +19,13 @@ LONGEST = 200
 LONGEST_EVENT_ID = 500
 
 EVENT_WORDS = frozenset(EventType)
-PRECISION_WORDS = frozenset(Precision)
-CATEGORY_WORDS = frozenset(StageCategory)
-STATUS_WORDS = frozenset(JobStatus)
+#: columns with a closed vocabulary
+WORDS: dict[str, type[Precision | StageCategory | JobStatus]] = {
+    "precision": Precision,
+    "job_status": JobStatus,
+    "stage_from_category": StageCategory,
+    "stage_to_category": StageCategory,
+}
 
 Text = str | int | float | None
 
@@ -30,10 +34,10 @@ class RowError(ValueError):
     """What is wrong with a row, naming the column and what to do. Holds no value of a person's field."""
 
 
-class ImportRow(msgspec.Struct, kw_only=True, omit_defaults=True):
+class ImportRow(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """A row as it is kept in the inbox. Times are aware; ids are text."""
 
-    event_type: str
+    event_type: EventType
     provider_event_id: str
     timestamp: datetime
     application_external_id: str | None = None
@@ -44,19 +48,19 @@ class ImportRow(msgspec.Struct, kw_only=True, omit_defaults=True):
     actor: str | None = None
     actor_id: str | None = None
     recorded_at: datetime | None = None
-    precision: str = "exact"
+    precision: Precision = Precision.EXACT
     metadata: dict[str, Any] = {}
     candidate_name: str | None = None
     candidate_email: str | None = None
     source: str | None = None
     job_title: str | None = None
     department: str | None = None
-    job_status: str | None = None
+    job_status: JobStatus | None = None
     job_opened_at: datetime | None = None
     stage_from_name: str | None = None
     stage_to_name: str | None = None
-    stage_from_category: str | None = None
-    stage_to_category: str | None = None
+    stage_from_category: StageCategory | None = None
+    stage_to_category: StageCategory | None = None
 
 
 COLUMNS = tuple(field.name for field in msgspec.structs.fields(ImportRow))
@@ -127,29 +131,25 @@ def from_values(values: Mapping[str, Any]) -> ImportRow:
     for name in ("event_type", "timestamp"):
         if name not in texts:
             raise RowError(f"{name} is missing; every row needs one.")
+    if texts["event_type"] not in EVENT_WORDS:
+        # kept, never refused: the word rides along and the event becomes ``unknown``
+        texts["metadata"] = {**texts.get("metadata", {}), "original_event_type": texts["event_type"]}
+        texts["event_type"] = EventType.UNKNOWN
+    texts["event_type"] = EventType(texts["event_type"])
+    for name, words in WORDS.items():
+        if name in texts:
+            texts[name] = _word(name, texts[name], words)
     texts.setdefault("provider_event_id", "")
     return checked(ImportRow(**texts))
 
 
 def checked(row: ImportRow) -> ImportRow:
-    """The row with its words known, its identity complete, its times aware. Raises ``RowError``."""
-    if row.event_type not in EVENT_WORDS:
-        # kept, never refused: the word rides along and the event becomes ``unknown``
-        row.metadata = {**row.metadata, "original_event_type": row.event_type}
-        row.event_type = EventType.UNKNOWN.value
+    """The row with its identity complete and its times aware. Raises ``RowError``."""
     row.timestamp = _aware("timestamp", row.timestamp)
     if row.recorded_at is not None:
         row.recorded_at = _aware("recorded_at", row.recorded_at)
     if row.job_opened_at is not None:
         row.job_opened_at = _aware("job_opened_at", row.job_opened_at)
-    _check_word("precision", row.precision, PRECISION_WORDS)
-    for name, word, words in (
-        ("job_status", row.job_status, STATUS_WORDS),
-        ("stage_from_category", row.stage_from_category, CATEGORY_WORDS),
-        ("stage_to_category", row.stage_to_category, CATEGORY_WORDS),
-    ):
-        if word is not None:
-            _check_word(name, word, words)
     _complete_identity(row)
     return row
 
@@ -192,9 +192,11 @@ def _built_id(row: ImportRow) -> str:
     return f"file:{subject}:{row.event_type}:{what}:{moment}"
 
 
-def _check_word(name: str, word: str, words: frozenset[Any]) -> None:
-    if word not in words:
-        raise RowError(f"{name} {word[:40]!r} is not known; use one of {', '.join(sorted(words))}.")
+def _word(name: str, word: str, words: type[Precision | StageCategory | JobStatus]) -> Precision | StageCategory | JobStatus:
+    try:
+        return words(word)
+    except ValueError:
+        raise RowError(f"{name} {word[:40]!r} is not known; use one of {', '.join(sorted(words))}.") from None
 
 
 def _text(name: str, value: Any) -> str:

@@ -29,7 +29,7 @@ from connectors.exceptions import (
     RequestRefused,
 )
 
-#: applications per committed page: at two requests a second, what a killed run loses stays under half a minute
+#: details per committed page: at two requests a second, what a killed run loses stays under half a minute
 CHUNK = 25
 #: jobs per committed page; they come in one answer
 JOB_CHUNK = 200
@@ -72,6 +72,14 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     #: details a run may read beyond those that changed
     refresh_budget: int = 100
     max_pages: int = 20_000
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What a list row leads to, whether its detail was asked for, and whether that failed."""
+
+    compared: tuple[Observation | None, Record]
+    asked: bool = False
+    failed: bool = False
 
 
 class Poll:
@@ -152,17 +160,17 @@ class Poll:
             ids = [application.id for application in listed.applications]
             fresh = _first_of_each(listed.applications, seen)
             stale_pages = 0 if fresh else stale_pages + 1
-            here = here.at(pages=here.pages + 1, holes=here.holes or listed.unreadable > 0)
-            if listed.following is not None:
-                self._check_progress(here, repeated=ids == before and bool(ids), stale_pages=stale_pages)
-            yield from self._listed_chunks(listed, fresh, here)
             following = listed.following
-            turned = here.at(query=following) if following is not None else here.at(phase=Phase.REFRESH, query={"page": "1"})
-            yield Page(checkpoint=turned.saved(), notes=_unreadable_note(listed, here))
+            again = here.at(holes=here.holes or listed.unreadable > 0)
+            here = again.at(pages=here.pages + 1)
+            if following is not None:
+                self._check_progress(here, repeated=ids == before and bool(ids), stale_pages=stale_pages)
+            here = here.at(query=following) if following is not None else here.at(phase=Phase.REFRESH, query={"page": "1"})
+            yield from self._listed_chunks(listed, fresh, again=again, turned=here)
             if following is None:
-                return turned
+                return here
             seen.update(ids)
-            before, here = ids, turned
+            before = ids
 
     def _check_progress(self, here: Checkpoint, *, repeated: bool, stale_pages: int) -> None:
         """A row may meet us twice when pages shift; pages that bring nothing new will never end."""
@@ -171,31 +179,39 @@ class Poll:
         if here.pages > self._limits.max_pages:
             raise PagingBroken(f"BambooHR's list did not end within {self._limits.max_pages} pages; raise max_pages if that is true.")
 
-    def _listed_chunks(self, listed: Listed, fresh: Sequence[Application], here: Checkpoint) -> Iterator[Page]:
-        """The page's rows in committed chunks. Until the page is done its own query is the checkpoint:
-        rows already committed then show no difference and cost no second detail."""
-        again = here.at(pages=here.pages - 1)
-        rows = iter(fresh)
-        while chunk := list(islice(rows, CHUNK)):
-            records = self._memory.recall("application", [row.id for row in chunk])
-            self._learn_statuses(chunk)
-            results = [self._listed(row, records.get(row.id), listed) for row in chunk if not self._is_down()]
-            failed = sum(1 for _, _, failed in results if failed)
-            notes = [f"{failed} details could not be read; they are asked for again in the next run"] if failed else []
-            yield self._page([(seen, record) for seen, record, _ in results], again, fetched=len(results), notes=notes)
-            self._stop_if_down()
+    def _listed_chunks(self, listed: Listed, fresh: Sequence[Application], *, again: Checkpoint, turned: Checkpoint) -> Iterator[Page]:
+        """The list page's rows, committed after every ``CHUNK`` details and at its end. Until then its own
+        query is the checkpoint: rows already committed then show no difference and cost no second detail."""
+        records = self._memory.recall("application", [row.id for row in fresh])
+        self._learn_statuses(fresh)
+        chunk: list[Outcome] = []
+        asked = 0
+        for row in fresh:
+            if self._is_down() or asked >= CHUNK:
+                yield self._listed_page(chunk, again)
+                self._stop_if_down()
+                chunk, asked = [], 0
+            chunk.append(self._listed(row, records.get(row.id), listed))
+            asked += chunk[-1].asked
+        unreadable = [f"{listed.unreadable} rows of list page {turned.pages} had no readable id"] if listed.unreadable else []
+        yield self._listed_page(chunk, turned, notes=unreadable)
+        self._stop_if_down()
 
-    def _listed(self, row: Application, record: Record | None, listed: Listed) -> tuple[Observation | None, Record, bool]:
-        """What a list row leads to; last, whether its detail failed."""
+    def _listed_page(self, chunk: Sequence[Outcome], here: Checkpoint, *, notes: Sequence[str] = ()) -> Page:
+        failed = sum(outcome.failed for outcome in chunk)
+        losses = [f"{failed} details could not be read; they are asked for again in the next run"] if failed else []
+        return self._page([outcome.compared for outcome in chunk], here, fetched=len(chunk), notes=[*notes, *losses])
+
+    def _listed(self, row: Application, record: Record | None, listed: Listed) -> Outcome:
         look = Look(application=row, detailed=False, listed=True, asked_at=listed.asked_at, answered_at=listed.answered_at)
         if not self._wants_detail(row, record):
-            return *self._compare(record, look), False
+            return Outcome(compared=self._compare(record, look))
         detailed = self._detail(row.id)
         if detailed is not None:
-            return *self._compare(record, detailed), False
+            return Outcome(compared=self._compare(record, detailed), asked=True)
         if diff.out_of_patience(record, run=self._run):
-            return *self._compare(record, look), True
-        return None, diff.postponed(record, look, run=self._run), True
+            return Outcome(compared=self._compare(record, look), asked=True, failed=True)
+        return Outcome(compared=(None, diff.postponed(record, look, run=self._run)), asked=True, failed=True)
 
     def _wants_detail(self, row: Application, record: Record | None) -> bool:
         if diff.needs_detail(record, row):
@@ -346,7 +362,3 @@ def _resumed(saved: dict[str, Any] | None) -> Checkpoint | None:
 def _first_of_each(applications: Sequence[Application], seen: set[str]) -> list[Application]:
     fresh = {application.id: application for application in applications if application.id not in seen}
     return list(fresh.values())
-
-
-def _unreadable_note(listed: Listed, here: Checkpoint) -> list[str]:
-    return [f"{listed.unreadable} rows of list page {here.pages} had no readable id"] if listed.unreadable else []

@@ -45,6 +45,17 @@ def test_progress_shows_page_by_page(desk: Desk, bamboo: Bamboo) -> None:
     assert max(fetched) <= 25
 
 
+def test_rows_that_cost_no_detail_are_committed_with_their_list_page(desk: Desk, bamboo: Bamboo) -> None:
+    people(bamboo, 60, status=10)
+    bamboo.page_size = 30
+    desk.sync()
+    later(desk)
+
+    fetched = [page.fetched for page in desk.pages() if page.fetched]
+
+    assert fetched == [len(bamboo.jobs), 30, 30]
+
+
 def test_a_delta_run_of_an_unchanged_account_reads_no_changed_details_and_tells_nothing(desk: Desk, bamboo: Bamboo) -> None:
     people(bamboo, 7, status=10)  # rejected: nothing in play to refresh
     desk.sync()

@@ -103,7 +103,7 @@ def _jobs_told(organization_id: int, subjects: Iterable[Subject]) -> list[Told]:
     jobs = Job.objects.filter(organization=organization_id, pk__in=numbers).select_related("organization")
     heatmap = org_heatmap(organization_ids=[organization_id], question=question, jobs=jobs)
     stages = CellReader(list(jobs), question, stage_ref).read()
-    tasks = _open_tasks(numbers)
+    tasks = open_tasks(numbers)
     return [
         _told(
             organization_id,
@@ -125,7 +125,8 @@ def _jobs_told(organization_id: int, subjects: Iterable[Subject]) -> list[Told]:
     ]
 
 
-def _open_tasks(job_ids: Iterable[int]) -> dict[int, int]:
+def open_tasks(job_ids: Iterable[int]) -> dict[int, int]:
+    """Unfinished tasks by job id."""
     unfinished = Task.objects.filter(issue__job__in=list(job_ids)).exclude(status__in=Task.ENDED)
     return dict(unfinished.order_by().values_list("issue__job").annotate(Count("pk")))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from django.db.models import QuerySet
@@ -20,7 +19,7 @@ from config.drf import Conflict, Throttle
 from connectors import services
 from connectors.exceptions import ConnectorError
 from connectors.models import Connector, SyncRun
-from connectors.selectors import connectors_of, progress_of, sync_runs_of, with_last_run
+from connectors.selectors import connectors_of, sync_runs_of, with_last_run, with_progress
 from connectors.services import SyncInProgress
 
 
@@ -126,7 +125,5 @@ class SyncRunDetail(APIView):
 
     @extend_schema(responses=SyncRunSerializer, operation_id="sync_run", tags=["connectors"])
     def get(self, request: Request, sync_run_id: int) -> Response:
-        run: Any = get_object_or_404(sync_runs_of(request.user), pk=sync_run_id)
-        for name, value in asdict(progress_of(run)).items():
-            setattr(run, name, value)
+        run = get_object_or_404(with_progress(sync_runs_of(request.user)), pk=sync_run_id)
         return Response(SyncRunSerializer(run).data)

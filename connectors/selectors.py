@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import BigIntegerField, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 
 from accounts.selectors import organizations_of
 from connectors.models import Batch, Connector, SyncRun
@@ -25,37 +26,40 @@ def with_last_run(connectors: QuerySet[Connector]) -> QuerySet[Connector]:
     return connectors.annotate(last_run_id=Subquery(newest.values("pk")[:1]), last_run_state=Subquery(newest.values("state")[:1]))
 
 
+def with_progress(runs: QuerySet[SyncRun]) -> QuerySet[SyncRun]:
+    """Runs with their events by what became of them: ``created``, ``skipped``, ``failed`` (dead letters), and
+    ``in_flow`` (raw events whose batch is not through yet).
+
+    Summed over the run's batches per row; a batch carries thousands of events, so there are few.
+    """
+    on_the_road = Q(finished_at=None, failed_at=None)
+
+    def total(column: str, only: Q | None = None) -> Coalesce:
+        batches = Batch.objects.filter(sync_run=OuterRef("pk")).order_by().values("sync_run")
+        summed = batches.annotate(total=Sum(column, filter=only)).values("total")
+        return Coalesce(Subquery(summed, output_field=BigIntegerField()), 0)
+
+    return runs.annotate(
+        created=total("created_count"),
+        skipped=total("skipped_count"),
+        failed=total("failed_count"),
+        in_flow=total("raw_count", on_the_road),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Events of a run by what became of them. ``failed`` are dead letters."""
+    """Events of a run by what became of them; see ``with_progress``."""
 
     created: int = 0
     skipped: int = 0
     failed: int = 0
-    #: raw events whose batch is still on the road
     in_flow: int = 0
-
-
-def progress_of(run: SyncRun) -> Progress:
-    """Summed over the run's batches; cheap, for a batch carries thousands of events."""
-    return progress_of_runs([run.pk]).get(run.pk, Progress())
 
 
 def progress_of_runs(run_ids: list[int]) -> dict[int, Progress]:
     """By run id, in one query."""
-    on_the_road = Q(finished_at=None, failed_at=None)
-    rows = (
-        Batch.objects.filter(sync_run__in=run_ids)
-        .order_by()
-        .values("sync_run")
-        .annotate(
-            created=Sum("created_count"),
-            skipped=Sum("skipped_count"),
-            failed=Sum("failed_count"),
-            in_flow=Sum("raw_count", filter=on_the_road, default=0),
-        )
-    )
+    columns = ("created", "skipped", "failed", "in_flow")
     return {
-        row["sync_run"]: Progress(created=row["created"], skipped=row["skipped"], failed=row["failed"], in_flow=row["in_flow"])
-        for row in rows
+        run_id: Progress(*counts) for run_id, *counts in with_progress(SyncRun.objects.filter(pk__in=run_ids)).values_list("pk", *columns)
     }

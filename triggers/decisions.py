@@ -56,7 +56,7 @@ def edit_task(*, task_id: int, changes: Mapping[str, Any], now: datetime, expect
                 raise StaleVersion
             different = {name: value for name, value in changes.items() if getattr(task, name) != value}
             if different:
-                _check(task, different)
+                check_changes(task, different)
                 _write(task, different, now)
                 _let_follow(task)
             return task
@@ -66,7 +66,8 @@ def edit_task(*, task_id: int, changes: Mapping[str, Any], now: datetime, expect
         raise
 
 
-def _check(task: Task, changes: Mapping[str, Any]) -> None:
+def check_changes(task: Task, changes: Mapping[str, Any]) -> None:
+    """Raise ``IllegalChange`` or ``ValueError`` as ``edit_task`` would."""
     status = changes.get("status", task.status)
     if status not in LEGAL[task.status]:
         raise IllegalChange(f"A task that is {task.get_status_display().lower()} cannot become {Status(status).label.lower()}.")

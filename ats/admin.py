@@ -1,0 +1,110 @@
+"""Staff: the ledger as it is, how things stand, and which category each stage belongs to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from unfold.admin import TabularInline
+from unfold.decorators import display
+
+from accounts.staff import EvidenceAdmin, LongEvidenceAdmin, OwnRows, StaffAdmin, pretty
+from ats.mapping import map_stage
+from ats.models import Application, Candidate, CandidateEvent, Job, Stage
+from connectors.events import StageCategory
+
+JOB_COLOURS = {"open": "success", "draft": "info", "on_hold": "warning"}
+APPLICATION_COLOURS = {"active": "success", "hired": "info", "on_hold": "warning", "rejected": "danger", "withdrawn": "danger"}
+
+
+@admin.register(Job)
+class JobAdmin(EvidenceAdmin):
+    list_display = ("__str__", "department", "coloured_status", "opened_at", "hiring_lead", "connector")
+    list_filter = ("status", ("connector", OwnRows), ("organization", OwnRows))
+    list_select_related = ("connector",)
+    search_fields = ("title", "department", "external_id__exact")
+
+    @display(description="Status", label=JOB_COLOURS, ordering="status")
+    def coloured_status(self, job: Job) -> tuple[str, str]:
+        return job.status, job.get_status_display()
+
+
+@admin.register(Stage)
+class StageAdmin(StaffAdmin):
+    """Map a stage by choosing its category; what is unmapped has no place in the pipeline."""
+
+    list_display = ("__str__", "coloured_category", "position", "mapped_by_person", "connector", "organization")
+    list_filter = ("category", "mapped_by_person", ("connector", OwnRows))
+    list_select_related = ("connector", "organization")
+    search_fields = ("name", "external_id__exact")
+    readonly_fields = ("organization", "connector", "external_id", "name", "mapped_by_person", "facts_at")
+    fields = ("name", "category", "position", "mapped_by_person", "connector", "organization", "external_id", "facts_at")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @display(description="Category", label={"unmapped": "danger"}, ordering="category")
+    def coloured_category(self, stage: Stage) -> tuple[str, str]:
+        return stage.category, stage.get_category_display()
+
+    def save_model(self, request: HttpRequest, obj: Stage, form: Any, change: bool) -> None:
+        count = map_stage(stage=obj, category=StageCategory(obj.category), position=obj.position)
+        self.message_user(request, f"{count} applications are being measured anew.", messages.INFO)
+
+
+class ApplicationInline(TabularInline):
+    model = Application
+    fields = ("external_id", "job", "status", "current_stage", "applied_at", "last_event_at")
+    readonly_fields = fields
+    extra = 0
+    can_delete = False
+    show_change_link = True
+    fk_name = "candidate"
+
+    def has_add_permission(self, request: HttpRequest, obj: Any) -> bool:
+        return False
+
+
+@admin.register(Candidate)
+class CandidateAdmin(LongEvidenceAdmin):
+    list_display = ("__str__", "source", "current_stage", "last_event_at", "connector")
+    list_filter = (("connector", OwnRows), ("erased_at", admin.EmptyFieldListFilter))
+    list_select_related = ("connector", "current_stage")
+    search_fields = ("name", "email", "external_id__exact")
+    inlines = (ApplicationInline,)
+    ordering = ("-id",)
+
+
+@admin.register(Application)
+class ApplicationAdmin(LongEvidenceAdmin):
+    list_display = ("external_id", "candidate", "job", "coloured_status", "current_stage", "applied_at", "last_event_at")
+    list_filter = ("status", ("connector", OwnRows))
+    list_select_related = ("candidate", "job", "current_stage")
+    search_fields = ("external_id__exact", "candidate__name", "job__title")
+    ordering = ("-id",)
+
+    @display(description="Status", label=APPLICATION_COLOURS, ordering="status")
+    def coloured_status(self, application: Application) -> tuple[str, str]:
+        return application.status, application.get_status_display()
+
+
+@admin.register(CandidateEvent)
+class CandidateEventAdmin(LongEvidenceAdmin):
+    """The ledger. Append-only: the database refuses changes, and so does this page."""
+
+    list_display = ("event_type", "application", "stage_from", "stage_to", "actor_name", "occurred_at", "precision")
+    list_filter = ("event_type", "precision", ("connector", OwnRows))
+    list_select_related = ("application", "stage_from", "stage_to")
+    search_fields = ("provider_event_id__exact", "application__external_id__exact")
+    exclude = ("metadata",)
+    readonly_fields = ("details",)
+    ordering = ("-id",)
+
+    @display(description="Metadata")
+    def details(self, event: CandidateEvent) -> SafeString:
+        return pretty(event.metadata)

@@ -1,0 +1,86 @@
+"""One row of everything in one organization, for tests that walk over all pages or all endpoints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from accounts.models import Membership, Organization, Role, User
+from analytics.models import StageMetric, StageVisit
+from ats.models import Application, Job, Stage
+from connectors.models import Batch, Connector, ProviderRecord, RawEvent, SyncRun
+from issues.models import Issue
+from tests.factories.accounts import OrganizationFactory, member
+from tests.factories.analytics import waiting
+from tests.factories.ats import JobFactory, StageFactory
+from tests.factories.connectors import BatchFactory, ConnectorFactory, ProviderRecordFactory, RawEventFactory, SyncRunFactory
+from tests.factories.issues import IssueTransitionFactory, WatchFactory, issue_about
+from tests.factories.realtime import UpdateCounterFactory, UpdateFactory
+from tests.factories.triggers import TaskFactory, TriggerRuleFactory
+from triggers.models import Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """Every row belongs to ``organization``. ``recruiter`` may act there, ``viewer`` may only look."""
+
+    organization: Organization
+    recruiter: User
+    viewer: User
+    connector: Connector
+    run: SyncRun
+    batch: Batch
+    raw: RawEvent
+    record: ProviderRecord
+    job: Job
+    stage: Stage
+    visit: StageVisit
+    issue: Issue
+    task: Task
+    others: tuple[object, ...]
+
+    @property
+    def rows(self) -> dict[type, object]:
+        """One row per model, by model."""
+        application: Application = self.visit.application
+        metric = StageMetric.objects.get(job=self.job, stage=self.stage)
+        membership = Membership.objects.get(user=self.recruiter)
+        found = (
+            self.organization, self.recruiter, membership, self.connector, self.run, self.batch, self.raw, self.record, self.job, self.stage,
+            self.visit, metric, application, application.candidate, self.visit.entry_event, self.issue, self.task, *self.others,
+        )  # fmt: skip
+        return {type(row): row for row in found}
+
+
+def make_world(name: str) -> World:
+    organization = OrganizationFactory(slug=name)
+    connector = ConnectorFactory(organization=organization, name=f"{name}-bamboo")
+    run = SyncRunFactory(connector=connector)
+    batch = BatchFactory(connector=connector, sync_run=run)
+    job = JobFactory(connector=connector, title=f"{name} engineer")
+    stage = StageFactory(connector=connector, name=f"{name} screen")
+    visit = waiting(job, stage, days=30)
+    visit.application.candidate.name = f"{name} candidate"
+    visit.application.candidate.save()
+    issue = issue_about(visit, sentence=f"{name} sentence")
+    return World(
+        organization=organization,
+        recruiter=member(organization, Role.RECRUITER, username=f"{name}-recruiter"),
+        viewer=member(organization, Role.VIEWER, username=f"{name}-viewer"),
+        connector=connector,
+        run=run,
+        batch=batch,
+        raw=RawEventFactory(batch=batch, payload={"canary": f"{name} payload"}),
+        record=ProviderRecordFactory(connector=connector, external_id=f"{name}-record"),
+        job=job,
+        stage=stage,
+        visit=visit,
+        issue=issue,
+        task=TaskFactory(issue=issue, title=f"{name} task"),
+        others=(
+            IssueTransitionFactory(issue=issue),
+            WatchFactory(application=visit.application),
+            UpdateFactory(organization=organization),
+            UpdateCounterFactory(organization=organization),
+            TriggerRuleFactory(organization=organization),
+        ),
+    )

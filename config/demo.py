@@ -146,7 +146,7 @@ def sentence(run: SyncRun) -> str:
         return f"{run.get_mode_display().lower()} sync {run.pk} failed: {run.error}"
     progress = progress_of(run)
     took = (run.finished_at - run.started_at).total_seconds() if run.finished_at and run.started_at else 0.0
-    return f"{run.get_mode_display().lower()} sync {run.pk}: {progress['created']:,} new events in {took:.1f} s"
+    return f"{run.get_mode_display().lower()} sync {run.pk}: {_counted(progress['created'], 'new event')} in {took:.1f} s"
 
 
 def standing() -> str:
@@ -155,4 +155,8 @@ def standing() -> str:
     applications = Application.objects.filter(**ours, status=Application.Status.ACTIVE).count()
     issues = Issue.objects.filter(**ours).exclude(status=Issue.Status.RESOLVED).count()
     tasks = Task.objects.filter(**ours, status__in=[Task.Status.OPEN, Task.Status.IN_PROGRESS]).count()
-    return f"{applications:,} active applications, {issues:,} open issues, {tasks:,} open tasks"
+    return f"{_counted(applications, 'active application')}, {_counted(issues, 'open issue')}, {_counted(tasks, 'open task')}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

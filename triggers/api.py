@@ -67,12 +67,9 @@ class TaskPatch(serializers.Serializer[Any]):
         unknown = set(getattr(self, "initial_data", {})) - set(self.fields)
         if unknown:
             raise ValidationError({name: ["Cannot be changed."] for name in sorted(unknown)})
-        return attrs
-
-    def to_internal_value(self, data: Any) -> Any:
-        if isinstance(data, dict) and not data:
+        if not attrs:
             raise ValidationError("Name something to change: status, assignee, due_at or note.")
-        return super().to_internal_value(data)
+        return attrs
 
 
 class TaskList(ListAPIView[Task]):

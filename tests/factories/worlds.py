@@ -45,8 +45,8 @@ class World:
         metric = StageMetric.objects.get(job=self.job, stage=self.stage)
         membership = Membership.objects.get(user=self.recruiter)
         found = (
-            self.organization, self.recruiter, membership, self.connector, self.run, self.batch, self.raw, self.record, self.job, self.stage,
-            self.visit, metric, application, application.candidate, self.visit.entry_event, self.issue, self.task, *self.others,
+            self.organization, self.recruiter, membership, self.connector, self.run, self.batch, self.raw, self.record, self.job,
+            self.stage, self.visit, metric, application, application.candidate, self.visit.entry_event, self.issue, self.task, *self.others,
         )  # fmt: skip
         return {type(row): row for row in found}
 

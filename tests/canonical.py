@@ -1,0 +1,153 @@
+"""Everything an organization knows, in words that do not depend on who arrived when: external ids, no row ids.
+
+Two organizations that were told the same facts, however and whenever, must have equal dumps.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db import connection, transaction
+
+from accounts.models import Organization
+from analytics import services
+from analytics.models import StageMetric, StageVisit
+from ats.models import Application, Candidate, CandidateEvent, Job, Stage
+from config import sql
+from issues.models import Issue
+from triggers.models import Task
+
+Dump = dict[str, Any]
+
+
+def dump(organization: Organization, *, as_of: datetime) -> Dump:
+    """Ledger, entities, snapshots, visits, counters, percentiles as of one moment, unresolved issues and their tasks."""
+    return {
+        "ledger": ledger(organization),
+        "jobs": _by_id(Job, organization, "title", "department", "status", "opened_at"),
+        "stages": _by_id(Stage, organization, "name", "category", "position"),
+        "candidates": _by_id(Candidate, organization, "name", "email", "source", "current_stage__external_id", "last_event_at"),
+        "snapshots": snapshots(organization),
+        "visits": visits(organization),
+        "counters": counters(organization),
+        "percentiles": percentiles(organization, as_of),
+        "issues": open_issues(organization),
+        "tasks": open_tasks(organization),
+    }
+
+
+def differences(one: Dump, other: Dump) -> dict[str, Any]:
+    """For a readable failure: per part, what only one of them has."""
+    found = {}
+    for part, value in one.items():
+        if value != other[part]:
+            mine, theirs = (each if isinstance(each, dict) else dict.fromkeys(each) for each in (value, other[part]))
+            keys = sorted((key for key in {*mine, *theirs} if mine.get(key, "absent") != theirs.get(key, "absent")), key=repr)
+            found[part] = [(key, mine.get(key, "absent"), theirs.get(key, "absent")) for key in keys[:5]]
+    return found
+
+
+def ledger(organization: Organization) -> dict[str, tuple[Any, ...]]:
+    """Every fact by its key. Without ``recorded_at`` where only our own receipt dates it."""
+    return _rows(
+        CandidateEvent.objects.filter(organization=organization),
+        "provider_event_id", "event_type", "application__external_id", "job__external_id", "stage_from__external_id",
+        "stage_to__external_id", "actor_external_id", "actor_name", "occurred_at", "source_recorded_at", "precision", "metadata",
+    )  # fmt: skip
+
+
+def snapshots(organization: Organization) -> dict[str, tuple[Any, ...]]:
+    return _by_id(
+        Application, organization, "candidate__external_id", "job__external_id", "status", "current_stage__external_id",
+        "applied_at", "last_event_at", "last_activity_at",
+    )  # fmt: skip
+
+
+def visits(organization: Organization) -> dict[str, tuple[Any, ...]]:
+    """By the key of the event that began them."""
+    return _rows(
+        StageVisit.objects.filter(organization=organization),
+        "entry_event__provider_event_id", "application__external_id", "n", "job__external_id", "stage__external_id", "entered_at",
+        "left_at", "exit_kind", "entry_precision", "exit_precision", "entry_gap",
+    )  # fmt: skip
+
+
+def counters(organization: Organization) -> dict[tuple[str, str], tuple[Any, ...]]:
+    """By job and stage. A cell nobody was ever in is no cell: a late event may have emptied it."""
+    rows = StageMetric.objects.filter(organization=organization).exclude(entered=0, open=0, exited=0)
+    found = rows.values_list("job__external_id", "stage__external_id", "open", "entered", "exited", "completed", "completed_seconds")
+    return {(job, stage): tuple(numbers) for job, stage, *numbers in found}
+
+
+def percentiles(organization: Organization, as_of: datetime) -> dict[tuple[str, str], tuple[Any, ...]]:
+    """What a refresh of every cell would compute for ``as_of``, to nine digits."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        sql.pin_plans(cursor)
+        services.make_refresh_tables(cursor)
+        cursor.execute(
+            """insert into picked select job_id, stage_id, %s from analytics_stagemetric
+               where organization_id = %s and (open, entered, exited) <> (0, 0, 0)""",
+            [as_of, organization.pk],
+        )
+        services.compute_cells(cursor)
+        cursor.execute(
+            """select j.external_id, s.external_id, w.entered, w.exited, w.avg_hours, w.oldest, c.n, c.n_exits, c.p50, c.p50_low,
+                      c.p50_high, c.p85, c.longest
+               from picked p join ats_job j on j.id = p.job_id join ats_stage s on s.id = p.stage_id
+               left join cell_window w using (job_id, stage_id) left join cell_curve c using (job_id, stage_id)"""
+        )
+        return {(row[0], row[1]): tuple(_digits(value) for value in row[2:]) for row in cursor.fetchall()}
+
+
+def open_issues(organization: Organization) -> set[tuple[Any, ...]]:
+    rows = Issue.objects.filter(organization=organization).exclude(status=Issue.Status.RESOLVED)
+    return set(
+        rows.values_list(
+            "issue_type", "application__external_id", "visit__entry_event__provider_event_id", "job__external_id",
+            "stage__external_id", "status", "severity",
+        )
+    )  # fmt: skip
+
+
+def open_tasks(organization: Organization) -> set[tuple[Any, ...]]:
+    """By the issue each is about."""
+    rows = Task.objects.filter(organization=organization).exclude(status__in=Task.ENDED)
+    return set(rows.values_list("issue__issue_type", "issue__application__external_id", "issue__job__external_id", "title", "priority"))
+
+
+def no_two_of_one_identity(organization: Organization) -> None:
+    """At most one issue per fingerprint, one open task per issue: asked of the rows, not of the constraints."""
+    issues = list(Issue.objects.filter(organization=organization).values_list("fingerprint", flat=True))
+    assert len(issues) == len(set(issues))
+    tasks = list(Task.objects.filter(organization=organization).exclude(status__in=Task.ENDED).values_list("issue_id", flat=True))
+    assert len(tasks) == len(set(tasks))
+
+
+def foreign_rows(organization: Organization) -> dict[str, int]:
+    """Rows of the organization that point at another one's; every number must be 0."""
+    return {
+        "events": CandidateEvent.objects.filter(organization=organization).exclude(application__organization=organization).exclude(application=None).count(),
+        "applications": Application.objects.filter(organization=organization).exclude(candidate__organization=organization).count(),
+        "jobs": Application.objects.filter(organization=organization).exclude(job__organization=organization).exclude(job=None).count(),
+        "visits": StageVisit.objects.filter(organization=organization).exclude(application__organization=organization).count(),
+        "cells": StageMetric.objects.filter(organization=organization).exclude(job__organization=organization).count(),
+        "issues": Issue.objects.filter(organization=organization).exclude(application__organization=organization).count(),
+        "tasks": Task.objects.filter(organization=organization).exclude(issue__organization=organization).count(),
+    }
+
+
+def _by_id(model: Any, organization: Organization, *fields: str) -> dict[str, tuple[Any, ...]]:
+    return _rows(model.objects.filter(organization=organization), "external_id", *fields)
+
+
+def _rows(rows: Any, key: str, *fields: str) -> dict[str, tuple[Any, ...]]:
+    found: dict[str, tuple[Any, ...]] = {}
+    for name, *values in rows.order_by().values_list(key, *fields):
+        assert name not in found, f"{name} is there twice"
+        found[name] = tuple(values)
+    return found
+
+
+def _digits(value: Any) -> Any:
+    return round(value, 9) if isinstance(value, float) else value

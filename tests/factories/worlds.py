@@ -53,7 +53,7 @@ class World:
 
 def make_world(name: str) -> World:
     organization = OrganizationFactory(slug=name)
-    connector = ConnectorFactory(organization=organization, name=f"{name}-bamboo")
+    connector = ConnectorFactory(organization=organization, name=f"{name}-bamboo", base_url=f"https://{name}.bamboohr.com")
     run = SyncRunFactory(connector=connector)
     batch = BatchFactory(connector=connector, sync_run=run)
     job = JobFactory(connector=connector, title=f"{name} engineer")

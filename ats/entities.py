@@ -20,8 +20,8 @@ JOB_FACTS = ("title", "department", "location", "opened_at", "hiring_lead")
 
 def keep_jobs(
     connector: Connector, told: Mapping[str, Dated], statuses: Mapping[str, tuple[datetime, str]]
-) -> dict[str, int]:
-    """External id → id of every job told of, made and brought up to date on the way."""
+) -> tuple[dict[str, int], list[int]]:
+    """External id → id of every job told of, and the ids of known jobs whose status is another now: told by an event or not."""
 
     def changes(job: Job) -> dict[str, Any]:
         facts, at = told[job.external_id]
@@ -37,11 +37,14 @@ def keep_jobs(
         changed = _merged(job, values, at)
         status = statuses.get(job.external_id)
         if status and (job.status_at is None or (job.status_at, job.status) < status):
-            changed |= {"status_at": status[0], "status": status[1]}
+            changed["status_at"] = status[0]
+            if job.status != status[1]:
+                changed["status"] = status[1]
         return changed
 
-    _keep(Job, connector, told, changes)
-    return dict(Job.objects.filter(connector=connector, external_id__in=list(told)).values_list("external_id", "id"))
+    written = _keep(Job, connector, told, changes)
+    ids = dict(Job.objects.filter(connector=connector, external_id__in=list(told)).values_list("external_id", "id"))
+    return ids, [job.pk for job, changed, is_new in written if "status" in changed and not is_new]
 
 
 def keep_stages(connector: Connector, told: Mapping[str, Dated]) -> tuple[dict[str, int], list[int]]:

@@ -20,6 +20,10 @@ from connectors.models import Batch, Connector, RawEvent
 
 logger = logging.getLogger(__name__)
 
+#: What one payload may do to a whole batch: the database refuses a value, or our code did not expect its shape.
+#: Anything else (a lost connection, a time limit, a deadlock) is no payload's fault.
+POISON = (DataError, IntegrityError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
 #: applications per batch when a change upstream makes many of them be looked at again
 RECHECK_SIZE = 10_000
 
@@ -34,7 +38,7 @@ def normalize(batch: Batch) -> None:
     """Step 1: the batch's raw payloads become facts in the ledger, each once: created, or skipped as known.
 
     Fills ``application_ids`` and ``job_ids`` with what the new facts touch, and the batch's counters. Payloads that
-    cannot be mapped, or that the database refuses, become dead letters one by one.
+    cannot be mapped, or that we or the database choke on, become dead letters one by one.
     """
     connector = Connector.objects.get(pk=batch.connector_id)
     with connection.cursor() as cursor:
@@ -50,15 +54,14 @@ def normalize(batch: Batch) -> None:
 
 
 def _normalize(cursor: CursorWrapper, batch: Batch, connector: Connector, raws: list[Raw]) -> None:
-    gathered = normalizer.gather(raws, registry.mapper(connector.provider))
     try:
+        gathered = normalizer.gather(raws, registry.mapper(connector.provider))
         with transaction.atomic():
             created, application_ids, job_ids = _write(cursor, connector, gathered)
-    except (DataError, IntegrityError) as error:
-        # the database refuses some row: halve until it stands alone, so that its neighbours go through
+    except POISON as error:
+        # some row is refused: halve until it stands alone, so that its neighbours go through
         if len(raws) == 1:
-            gathered.dead = {raws[0].id: describe(error)}
-            _bury(cursor, batch, gathered)
+            _bury(cursor, batch, Gathered(dead={raws[0].id: describe(error)}))
             return
         middle = len(raws) // 2
         _normalize(cursor, batch, connector, raws[:middle])
@@ -73,7 +76,7 @@ def _normalize(cursor: CursorWrapper, batch: Batch, connector: Connector, raws: 
 
 def _write(cursor: CursorWrapper, connector: Connector, gathered: Gathered) -> tuple[int, list[int], list[int]]:
     sql.pin_plans(cursor)
-    jobs = keep_jobs(connector, gathered.jobs, gathered.job_statuses)
+    jobs, changed_jobs = keep_jobs(connector, gathered.jobs, gathered.job_statuses)
     stages, reordered = keep_stages(connector, gathered.stages)
     sql.temporary_table(cursor, "stg_candidate", STG_CANDIDATE)
     sql.temporary_table(cursor, "stg_application", STG_APPLICATION)
@@ -88,7 +91,7 @@ def _write(cursor: CursorWrapper, connector: Connector, gathered: Gathered) -> t
     created, application_ids, job_ids = cursor.fetchone()
     if reordered:
         recheck_stages(connector, reordered)
-    return created, application_ids, job_ids
+    return created, application_ids, [*job_ids, *changed_jobs]
 
 
 def _candidate_lines(gathered: Gathered) -> Iterator[str]:

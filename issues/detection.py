@@ -62,7 +62,7 @@ def judge_picked(cursor: CursorWrapper, organization: Organization, as_of: datet
                 calendar=calendar,
                 application_id=application_id,
                 application_status=status,
-                last_activity_at=max(last_activity_at, EPOCH) if last_activity_at else None,
+                last_activity_at=_within(last_activity_at, as_of) if last_activity_at else None,
                 job_id=job_id,
                 job_status=job_status,
                 visit_id=visit_id,
@@ -70,8 +70,13 @@ def judge_picked(cursor: CursorWrapper, organization: Organization, as_of: datet
                 stage_id=stage_id,
                 stage_name=stage_name or "an unnamed stage",
                 stage_category=category,
-                entered_at=max(entered_at, EPOCH),
+                entered_at=_within(entered_at, as_of),
                 entry_precision=precision,
             )
         )
     return judgements
+
+
+def _within(moment: datetime, as_of: datetime) -> datetime:
+    """A skewed clock may set things in the future: nobody has waited since then (age 0), and no calendar reaches that far."""
+    return min(max(moment, EPOCH), as_of)

@@ -3,6 +3,7 @@ a test holds the two to the same words."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,8 +19,8 @@ UNITS = {"cd": "days", "bd": "business days"}
 
 
 def number(value: float) -> str:
-    """One decimal below ten, none above: 3.4, 12."""
-    return f"{value:.1f}" if value < 9.95 else f"{value:.0f}"
+    """One decimal below ten, none above: 3.4, 12. Halves go up, as they do in the script."""
+    return f"{math.floor(value * 10 + 0.5) / 10:.1f}" if value < 9.95 else str(math.floor(value + 0.5))
 
 
 def estimate(quantile: Mapping[str, Any]) -> str:

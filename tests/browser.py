@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import shutil
 import signal
 import subprocess
 import tempfile
 import time
+from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 from types import TracebackType
@@ -138,9 +140,9 @@ class Browser:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             start_new_session=True,
-            preexec_fn=processes.child_setup(signal.SIGKILL),
+            preexec_fn=processes.child_setup(signal.SIGKILL),  # noqa: PLW1509  (it only asks the kernel to end it with us)
         )
-        self._sockets: list[ClientConnection] = []
+        self._sockets = ExitStack()
         self._port = self._read_port()
 
     def _read_port(self) -> int:
@@ -154,14 +156,14 @@ class Browser:
 
     def page(self) -> Page:
         tab = requests.put(f"http://127.0.0.1:{self._port}/json/new?about:blank", timeout=15).json()
-        socket = connect(tab["webSocketDebuggerUrl"], max_size=None, compression=None, origin=None)
-        self._sockets.append(socket)
-        return Page(socket)
+        address = tab["webSocketDebuggerUrl"]
+        # no bounds: events nobody reads must not hold up the answers behind them
+        return Page(self._sockets.enter_context(connect(address, max_size=None, max_queue=None, compression=None)))
 
     def close(self) -> None:
-        for socket in self._sockets:
-            socket.close()
-        processes.stop(self._process, first=signal.SIGTERM, patience=10)
+        self._sockets.close()
+        os.killpg(self._process.pid, signal.SIGKILL)  # its profile is thrown away: nothing to say good-bye to
+        self._process.wait()
         if self._process.stderr is not None:
             self._process.stderr.close()
         self._profile.cleanup()

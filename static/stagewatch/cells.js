@@ -8,7 +8,7 @@ const BANDS = {
 };
 const UNITS = { cd: "days", bd: "business days" };
 
-export const number = (value) => (value < 9.95 ? value.toFixed(1) : value.toFixed(0));
+export const number = (value) => (value < 9.95 ? (Math.floor(value * 10 + 0.5) / 10).toFixed(1) : String(Math.floor(value + 0.5)));
 
 export function estimate(quantile) {
   if (quantile.value !== null) return `${quantile.confidence === "low" ? "~" : ""}${number(quantile.value)} d`;
@@ -62,7 +62,8 @@ function square(job, cell) {
 function patchSquare(place, job, cell) {
   const before = place.firstElementChild;
   const after = square(job, cell);
-  after.tabIndex = before.tabIndex;
+  before.classList.remove("changed");
+  if (before.hasAttribute("tabindex") && cell.open) after.setAttribute("tabindex", before.getAttribute("tabindex"));
   if (before.isEqualNode(after)) return false;
   if (before.tagName !== after.tagName) {
     const focused = before === document.activeElement;
@@ -73,7 +74,6 @@ function patchSquare(place, job, cell) {
     before.replaceChildren(...after.childNodes);
   }
   const shown = place.firstElementChild;
-  shown.classList.remove("changed");
   void shown.offsetWidth; // restarts the animation
   shown.classList.add("changed");
   shown.addEventListener("animationend", () => shown.classList.remove("changed"), { once: true });

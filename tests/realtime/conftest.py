@@ -10,6 +10,14 @@ import pytest
 from tests.live import LiveStack
 
 
+@pytest.fixture(scope="session", autouse=True)
+def static_files() -> None:
+    """As the release step does: styles and scripts where the web process serves them from."""
+    from django.core.management import call_command
+
+    call_command("collectstatic", interactive=False, verbosity=0)
+
+
 @pytest.fixture
 def acme(db: Any) -> Any:
     from tests.realtime.tenants import make_tenant  # models load only once the servers under the tests run

@@ -1,0 +1,196 @@
+"""The pages: who sees what, and that what they show is what the API tells."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import User
+from analytics.cells import Question
+from analytics.selectors import org_heatmap
+from connectors.models import SyncRun
+from issues.models import Issue, Severity
+from realtime import services
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def alice(acme: Any) -> Client:
+    client = Client()
+    client.force_login(acme.member("alice"))
+    return client
+
+
+def text_of(response: Any) -> str:
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def counts_on(page: str) -> list[list[int]]:
+    """Rows of the board as numbers; 0 for an empty cell."""
+    rows = re.findall(r"<tr role=\"row\" data-job.*?</tr>", page, re.DOTALL)
+    cells = [re.findall(r"<td role=\"cell\" data-stage.*?</td>", row, re.DOTALL) for row in rows]
+    return [[int(found[1]) if (found := re.search(r'count">(\d+)<', cell)) else 0 for cell in row] for row in cells]
+
+
+@pytest.mark.parametrize("path", ["/", "/issues", "/tasks", "/jobs/1", "/jobs/1/stages/review"])
+def test_every_page_asks_strangers_to_log_in(path: str) -> None:
+    response = Client().get(path)
+
+    assert (response.status_code, response["Location"].split("?")[0]) == (302, "/login")
+
+
+def test_the_board_shows_the_numbers_of_the_api(acme: Any, alice: Client) -> None:
+    first, second = acme.job("First"), acme.job("Second")
+    for days in (1, 30, 200):
+        acme.apply(first, days_ago=days)
+    acme.apply(second)
+    told = org_heatmap(organization_ids=[acme.organization.pk], question=Question(as_of=timezone.now()))
+
+    assert counts_on(text_of(alice.get("/"))) == [[cell["open"] for cell in row["cells"]] for row in told["rows"]]
+
+
+def test_the_board_costs_the_same_queries_for_any_number_of_jobs(acme: Any, alice: Client, django_assert_max_num_queries: Any) -> None:
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    acme.apply(acme.job())
+    with CaptureQueriesContext(connection) as few:
+        alice.get("/")
+    for _ in range(20):
+        acme.apply(acme.job())
+
+    with django_assert_max_num_queries(len(few)):
+        alice.get("/")
+
+
+def test_colour_never_carries_meaning_alone(acme: Any, alice: Client) -> None:
+    job = acme.job("Archivist")
+    acme.apply(job, days_ago=200)
+
+    page = text_of(alice.get("/"))
+
+    assert 'data-heat="critical"' in page
+    assert 'aria-label="Archivist, Review: 1 waiting; critical, a fifth or more over twice the limit' in page
+    assert '<i class="glyph" aria-hidden="true">' in page
+
+
+def test_a_page_stands_in_the_stream_where_its_state_was_read(acme: Any, alice: Client) -> None:
+    job = acme.job()
+    services.push(organization_id=acme.organization.pk, job_ids=[job.pk])
+    services.push(organization_id=acme.organization.pk, job_ids=[job.pk])
+
+    assert 'data-number="2"' in text_of(alice.get("/"))
+
+
+def test_paused_jobs_are_marked_and_closed_ones_left_out(acme: Any, alice: Client) -> None:
+    paused, closed = acme.job("Paused one"), acme.job("Closed one")
+    paused.status, closed.status = "on_hold", "closed"
+    paused.save()
+    closed.save()
+
+    page = text_of(alice.get("/"))
+
+    assert "On hold" in page
+    assert "Closed one" not in page
+    assert "Closed one" in text_of(alice.get("/?status=all"))
+
+
+def test_a_closed_job_in_which_somebody_still_waits_is_shown(acme: Any, alice: Client) -> None:
+    job = acme.job("Forgotten one")
+    acme.apply(job)
+    job.status = "closed"
+    job.save()
+
+    assert "Forgotten one" in text_of(alice.get("/"))
+
+
+def test_filters_narrow_the_board(acme: Any, alice: Client) -> None:
+    acme.job("Baker")
+    acme.job("Butcher")
+
+    page = text_of(alice.get("/?search=bak"))
+
+    assert "Baker" in page
+    assert "Butcher" not in page
+    assert "No job matches" in text_of(alice.get("/?search=<script>"))
+    assert "<script>" not in text_of(alice.get("/?search=<script>")).split("<main", 1)[1]
+
+
+def test_the_drilldown_lists_as_many_people_as_the_cell_counts(acme: Any, alice: Client) -> None:
+    job = acme.job()
+    for days in range(60):
+        acme.apply(job, days_ago=days)
+
+    first, second = text_of(alice.get(f"/jobs/{job.pk}/stages/review")), text_of(alice.get(f"/jobs/{job.pk}/stages/review?page=2"))
+
+    assert "60 waiting" in first
+    assert first.count("Grace Hopper") + second.count("Grace Hopper") == 60
+
+
+def test_the_drilldown_shows_issues_beside_their_people(acme: Any, alice: Client) -> None:
+    job = acme.job()
+    application = acme.apply(job)
+    now = timezone.now()
+    Issue.objects.create(
+        organization=acme.organization, issue_type="stuck", fingerprint="f", application=application, job=job, stage=acme.review,
+        severity=Severity.HIGH, score=70, sentence="Waits too long.", detected_at=now, opened_at=now, last_seen_at=now,
+    )  # fmt: skip
+
+    for path in (f"/jobs/{job.pk}/stages/review", f"/jobs/{job.pk}/stages/{acme.review.pk}", f"/jobs/{job.pk}", "/issues"):
+        assert "Waits too long." in text_of(alice.get(path)), path
+
+
+def test_nothing_of_another_organization_is_shown(acme: Any, other: Any, alice: Client) -> None:
+    foreign = other.job("Foreign job")
+    other.apply(foreign)
+    acme.job("Own job")
+
+    for path in (f"/jobs/{foreign.pk}", f"/jobs/{foreign.pk}/stages/review", "/?organization=other", "/issues?organization=other"):
+        assert alice.get(path).status_code == 404, path
+    assert "Foreign job" not in text_of(alice.get("/?status=all"))
+
+
+def test_what_does_not_exist_is_a_page_that_leads_back(acme: Any, alice: Client) -> None:
+    response = alice.get(f"/jobs/{acme.job().pk}/stages/nowhere")
+
+    assert response.status_code == 404
+    assert "To the heatmap" in response.content.decode()
+
+
+def test_an_empty_installation_explains_the_next_step(alice: Client, acme: Any) -> None:
+    acme.connector.delete()
+    assert "manage.py connect bamboohr --organization acme" in text_of(alice.get("/"))
+
+
+def test_a_first_sync_is_shown_while_it_runs(acme: Any, alice: Client) -> None:
+    SyncRun.objects.create(connector=acme.connector, mode="full", state="running", fetched=412)
+
+    page = text_of(alice.get("/"))
+
+    assert "The first data is on its way" in page
+    assert "412 fetched" in page
+
+
+def test_a_person_without_an_organization_is_told_so() -> None:
+    client = Client()
+    client.force_login(User.objects.create_user("lonely"))
+
+    assert "You belong to no organization yet" in text_of(client.get("/"))
+
+
+def test_old_data_and_a_broken_account_are_announced(acme: Any, alice: Client) -> None:
+    acme.job()
+    acme.connector.fresh_at = timezone.now() - timedelta(hours=3)
+    acme.connector.save()
+    assert "What you see is old" in text_of(alice.get("/"))
+
+    acme.connector.status = "broken"
+    acme.connector.save()
+    assert "needs attention" in text_of(alice.get("/"))

@@ -51,9 +51,7 @@ class StageVisit(models.Model):
     entry_event = models.OneToOneField(
         CandidateEvent, on_delete=models.DO_NOTHING, db_constraint=False, primary_key=True, related_name="visit"
     )
-    organization = models.ForeignKey(
-        Organization, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
-    )
+    organization = models.ForeignKey(Organization, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+")
     application = models.ForeignKey(Application, on_delete=models.DO_NOTHING, db_constraint=False, related_name="visits")
     #: ordinal within the application
     n = models.PositiveSmallIntegerField()

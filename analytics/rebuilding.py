@@ -69,7 +69,7 @@ def _chunks(organization_id: int) -> Iterator[list[int]]:
         last = ids[-1]
 
 
-class _undone_if:  # noqa: N801 (reads as the sentence it is)
+class _undone_if:  # reads as the sentence it is
     """A transaction that is rolled back at its end when only a check was asked for."""
 
     def __init__(self, check: bool) -> None:

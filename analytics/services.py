@@ -73,13 +73,13 @@ def refresh_cells(*, organization_id: int, as_of: datetime, aged: bool = True) -
         sql.pin_plans(cursor)
         make_refresh_tables(cursor)
         cursor.execute(
-            f"""insert into picked select job_id, stage_id, %(as_of)s from analytics_stagemetric
-                where organization_id = %(organization)s and (dirty {"or open > 0 and computed_at < %(aged)s" if aged else ""})
-                order by job_id, stage_id limit %(limit)s for update
-                returning job_id, stage_id""",
-            {"organization": organization_id, "as_of": as_of, "aged": as_of - STALE_CELL, "limit": CELLS_AT_ONCE},
+            """insert into picked select job_id, stage_id, %(as_of)s from analytics_stagemetric
+               where organization_id = %(organization)s and (dirty or %(aged)s and open > 0 and computed_at < %(before)s)
+               order by job_id, stage_id limit %(limit)s for update
+               returning job_id, stage_id""",
+            {"organization": organization_id, "as_of": as_of, "aged": aged, "before": as_of - STALE_CELL, "limit": CELLS_AT_ONCE},
         )
-        picked = cursor.fetchall()
+        picked: list[tuple[int, int]] = cursor.fetchall()
         if picked:
             compute_cells(cursor)
             sql.run(cursor, "analytics", "store_curves", {"window_days": WINDOW_DAYS})
@@ -102,12 +102,12 @@ def refresh_dirty(*, aged: bool) -> int:
     """Refresh the cells of every organization that needs it, and tell the screens. Returns the number of cells."""
     total = 0
     with connection.cursor() as cursor:
-        # dirty rows have their own partial index; the aged are looked for less often
-        cursor.execute(
-            f"""select distinct organization_id from analytics_stagemetric
-                where dirty {"or open > 0 and computed_at < %s" if aged else ""}""",
-            [timezone.now() - STALE_CELL] if aged else [],
-        )
+        # dirty rows have an index of their own; the aged are looked for less often
+        query = "select distinct organization_id from analytics_stagemetric where dirty"
+        if aged:
+            cursor.execute(query + " or open > 0 and computed_at < %s", [timezone.now() - STALE_CELL])
+        else:
+            cursor.execute(query)
         organizations = [row[0] for row in cursor.fetchall()]
     for organization_id in organizations:
         with transaction.atomic():

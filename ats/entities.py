@@ -24,7 +24,7 @@ def keep_jobs(
     """External id → id of every job told of, and the ids of known jobs whose status is another now: told by an event or not."""
 
     def changes(job: Job) -> dict[str, Any]:
-        facts, at = told[job.external_id]
+        facts, at = told[job.external_id].facts, told[job.external_id].at
         assert isinstance(facts, JobFacts)
         lead = facts.hiring_lead.name if facts.hiring_lead else None
         values = {
@@ -52,7 +52,7 @@ def keep_stages(connector: Connector, told: Mapping[str, Dated]) -> tuple[dict[s
     reordered: list[int] = []
 
     def changes(stage: Stage) -> dict[str, Any]:
-        facts, at = told[stage.external_id]
+        facts, at = told[stage.external_id].facts, told[stage.external_id].at
         assert isinstance(facts, StageFacts)
         changed = _merged(stage, {"name": facts.name}, at)
         name = changed.get("name", stage.name)

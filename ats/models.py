@@ -19,7 +19,9 @@ def choices(enum: type[EventType | JobStatus | Precision | StageCategory]) -> li
 
 
 #: Rank of a category in a pipeline; stages without a category have no order.
-CATEGORY_RANK = {category: rank for rank, category in enumerate(StageCategory) if category != StageCategory.UNMAPPED}
+CATEGORY_RANK: dict[StageCategory, int] = {
+    category: rank for rank, category in enumerate(StageCategory) if category is not StageCategory.UNMAPPED
+}
 
 
 class Job(models.Model):
@@ -144,9 +146,7 @@ class CandidateEvent(models.Model):
 
     FOLD_ORDER = ("occurred_at", models.F("source_recorded_at").asc(nulls_first=True), "provider_event_id")
 
-    organization = models.ForeignKey(
-        Organization, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
-    )
+    organization = models.ForeignKey(Organization, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+")
     connector = models.ForeignKey(Connector, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+")
     provider_event_id = models.CharField(max_length=500, db_collation="C")
     #: None for events about a job
@@ -155,12 +155,8 @@ class CandidateEvent(models.Model):
     )
     job = models.ForeignKey(Job, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, null=True, related_name="+")
     event_type = models.CharField(max_length=32, choices=choices(EventType), db_collation="C")
-    stage_from = models.ForeignKey(
-        Stage, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, null=True, related_name="+"
-    )
-    stage_to = models.ForeignKey(
-        Stage, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, null=True, related_name="+"
-    )
+    stage_from = models.ForeignKey(Stage, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, null=True, related_name="+")
+    stage_to = models.ForeignKey(Stage, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, null=True, related_name="+")
     actor_external_id = models.CharField(max_length=200, null=True)
     actor_name = models.CharField(max_length=200, null=True)
     #: when it happened in the ATS

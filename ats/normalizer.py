@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -37,23 +37,17 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Raw(NamedTuple):
-    id: int
-    kind: str
-    payload: str
-    #: as PostgreSQL wrote it: it only goes back there
-    received_at: str
+#: An inbox row: id, kind, payload as JSON text, and when it was received, as PostgreSQL wrote it.
+Raw = tuple[int, str, str, str]
+
+#: An event on its way into the ledger, with the id and the receipt time of its raw event.
+Staged = tuple[NormalizedEvent, int, str]
 
 
-class Staged(NamedTuple):
-    """An event on its way into the ledger, with what the payload did not say of itself."""
+@dataclass(slots=True)
+class Dated:
+    """The newest telling of one thing, and when it was told."""
 
-    event: NormalizedEvent
-    raw_id: int
-    received_at: str
-
-
-class Dated(NamedTuple):
     facts: JobFacts | StageFacts | CandidateFacts
     at: datetime
 
@@ -79,15 +73,15 @@ class Gathered:
 def gather(raws: Iterable[Raw], map_raw: Callable[[str, str], Mapped]) -> Gathered:
     """Map every payload; a payload that cannot be mapped or checked becomes a dead letter and stops nobody."""
     found = Gathered()
-    for raw in raws:
+    for raw_id, kind, payload, received_at in raws:
         try:
-            mapped = map_raw(raw.kind, raw.payload)
+            mapped = map_raw(kind, payload)
             for event in mapped.events:
                 check(event)
         except PayloadNotUnderstood as error:
-            found.dead[raw.id] = str(error)
+            found.dead[raw_id] = str(error)
             continue
-        _add(found, raw, mapped)
+        _add(found, raw_id, received_at, mapped)
     return found
 
 
@@ -135,7 +129,7 @@ def metadata_json(event: NormalizedEvent) -> str:
     return _encode(event.metadata).decode() if event.metadata else "{}"
 
 
-def _add(found: Gathered, raw: Raw, mapped: Mapped) -> None:
+def _add(found: Gathered, raw_id: int, received_at: str, mapped: Mapped) -> None:
     for job in mapped.jobs:
         _merge(found.jobs, job, mapped.observed_at)
         if job.status is not None:
@@ -145,14 +139,15 @@ def _add(found: Gathered, raw: Raw, mapped: Mapped) -> None:
     for candidate in mapped.candidates:
         _merge(found.candidates, candidate, mapped.observed_at)
     for event in mapped.events:
-        _add_event(found, raw, event)
+        _add_event(found, (event, raw_id, received_at))
 
 
-def _add_event(found: Gathered, raw: Raw, event: NormalizedEvent) -> None:
+def _add_event(found: Gathered, staged: Staged) -> None:
+    event = staged[0]
     if event.provider_event_id in found.events:
         found.repeats += 1
         return
-    found.events[event.provider_event_id] = Staged(event, raw.id, raw.received_at)
+    found.events[event.provider_event_id] = staged
     job = job_of(event)
     if job and job not in found.jobs:
         found.jobs[job] = Dated(JobFacts(external_id=job), NEVER)
@@ -185,8 +180,7 @@ def _merge(known: dict[str, Dated], told: Facts, at: datetime) -> None:
         known[told.external_id] = Dated(told, at)
         return
     if before.facts == told:
-        if at > before.at:
-            known[told.external_id] = Dated(told, at)
+        before.at = max(before.at, at)
         return
     newer, older = (told, before.facts) if at >= before.at else (before.facts, told)
     gaps = {name: value for name, value in msgspec.structs.asdict(older).items() if getattr(newer, name) is None}

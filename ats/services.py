@@ -27,9 +27,10 @@ POISON = (DataError, IntegrityError, ArithmeticError, AttributeError, LookupErro
 #: applications per batch when a change upstream makes many of them be looked at again
 RECHECK_SIZE = 10_000
 
-STG_CANDIDATE = "external_id text collate \"C\" primary key, name text, email text, source text, told_at timestamptz"
-STG_APPLICATION = "external_id text collate \"C\" primary key, candidate text collate \"C\", job_id bigint"
-STG_EVENT = """provider_event_id text collate "C" primary key, application text collate "C", job_id bigint, event_type text,
+# Read whole and in order, never probed, and already one row per key: an index would only cost.
+STG_CANDIDATE = 'external_id text collate "C", name text, email text, source text, told_at timestamptz'
+STG_APPLICATION = 'external_id text collate "C", candidate text collate "C", job_id bigint'
+STG_EVENT = """provider_event_id text collate "C", application text collate "C", job_id bigint, event_type text,
     stage_from_id bigint, stage_to_id bigint, actor_external_id text, actor_name text, occurred_at timestamptz,
     received_at timestamptz, source_recorded_at timestamptz, precision text, metadata jsonb, raw_event_id bigint"""
 
@@ -40,14 +41,15 @@ def normalize(batch: Batch) -> None:
     Fills ``application_ids`` and ``job_ids`` with what the new facts touch, and the batch's counters. Payloads that
     cannot be mapped, or that we or the database choke on, become dead letters one by one.
     """
-    connector = Connector.objects.get(pk=batch.connector_id)
+    connector = batch.connector
+    assert connector is not None, "raw events come from a connector"
     with connection.cursor() as cursor:
         cursor.execute(
             """select id, kind, payload::text, received_at::text from connectors_rawevent
                where batch_id = %s and state = 'received' order by id""",
             [batch.pk],
         )
-        raws = [Raw(*row) for row in cursor.fetchall()]
+        raws: list[Raw] = cursor.fetchall()
         batch.raw_count, batch.created_count, batch.skipped_count, batch.failed_count = len(raws), 0, 0, 0
         batch.application_ids, batch.job_ids = [], []
         _normalize(cursor, batch, connector, raws)
@@ -61,7 +63,7 @@ def _normalize(cursor: CursorWrapper, batch: Batch, connector: Connector, raws: 
     except POISON as error:
         # some row is refused: halve until it stands alone, so that its neighbours go through
         if len(raws) == 1:
-            _bury(cursor, batch, Gathered(dead={raws[0].id: describe(error)}))
+            _bury(cursor, batch, Gathered(dead={raws[0][0]: describe(error)}))
             return
         middle = len(raws) // 2
         _normalize(cursor, batch, connector, raws[:middle])
@@ -95,9 +97,10 @@ def _write(cursor: CursorWrapper, connector: Connector, gathered: Gathered) -> t
 
 
 def _candidate_lines(gathered: Gathered) -> Iterator[str]:
-    for external_id, (facts, at) in gathered.candidates.items():
+    for external_id, told in gathered.candidates.items():
+        facts = told.facts
         assert isinstance(facts, CandidateFacts)
-        told_at = None if at == normalizer.NEVER else at
+        told_at = None if told.at == normalizer.NEVER else told.at
         yield sql.copy_line((external_id, facts.name, facts.email, facts.source, told_at))
 
 
@@ -192,4 +195,3 @@ def lock_applications(cursor: CursorWrapper, application_ids: list[int]) -> None
            where a.id = any(%s) order by a.id for no key update""",
         [application_ids],
     )
-

@@ -244,8 +244,8 @@ UNFOLD = {"SITE_TITLE": "Stagewatch", "SITE_HEADER": "Stagewatch", "SITE_URL": "
 # --- product -------------------------------------------------------------------------------------
 #: Fernet keys for connector credentials, newest first; the first writes, all read (not SECRET_KEY)
 CREDENTIAL_KEYS = env.listing("CREDENTIAL_KEYS") or [local_secrets.fernet_key(VAR_DIR)]
-#: raw events per batch: measured best between 5,000 and 20,000
-BATCH_SIZE = env.integer("BATCH_SIZE", 10_000, minimum=1)
+#: raw events per batch: larger ones spread the fixed cost of a batch thinner, smaller ones are on the screen sooner
+BATCH_SIZE = env.integer("BATCH_SIZE", 20_000, minimum=1)
 #: no data is not recovery: with an older last sync nothing opens and nothing resolves itself
 STALE_AFTER = timedelta(minutes=env.integer("STALE_AFTER_MINUTES", 30, minimum=1))
 

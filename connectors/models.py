@@ -154,6 +154,17 @@ class Batch(models.Model):
         return f"Batch {self.pk} at {self.step}"
 
 
+class JsonAsTold(models.JSONField):
+    """JSON kept as the text it came as (``json``, not ``jsonb``): the inbox is written and read whole, never searched
+    by content, and neither unpacking nor repacking it saves a tenth of the road."""
+
+    def db_type(self, connection: Any) -> str:
+        return "json"
+
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
+        return value  # Django stops psycopg from decoding jsonb, not json: it is decoded already
+
+
 class RawEvent(models.Model):
     """The inbox: a provider's payload as it came (allowed fields only), committed before anything else happens.
 
@@ -170,7 +181,7 @@ class RawEvent(models.Model):
     connector = models.ForeignKey(Connector, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+")
     batch = models.ForeignKey(Batch, on_delete=models.DO_NOTHING, db_constraint=False, related_name="raw_events")
     kind = models.CharField(max_length=32, help_text="What the payload tells of.")
-    payload = models.JSONField()
+    payload = JsonAsTold()
     received_at = models.DateTimeField()
     state = models.CharField(max_length=10, choices=State.choices, default=State.RECEIVED, db_default=State.RECEIVED)
     error = models.TextField(blank=True, db_default="")

@@ -63,9 +63,7 @@ def request_sync(*, connector: Connector, mode: str) -> SyncRun:
         raise NotConfigured(f"{connector.name} is paused. Set it to active in the admin first.")
     try:
         with transaction.atomic():
-            run = SyncRun.objects.create(
-                connector=connector, mode=SyncRun.Mode(mode), next_attempt_at=timezone.now() + OFFER_AGAIN
-            )
+            run = SyncRun.objects.create(connector=connector, mode=SyncRun.Mode(mode), next_attempt_at=timezone.now() + OFFER_AGAIN)
             flow.send_after_commit("connectors.sync", run.pk)
             return run
     except IntegrityError:
@@ -112,9 +110,7 @@ def carry_out(run_id: int, *, worker: str) -> None:
 def _fetch(run: SyncRun, lease: Lease) -> None:
     connector = run.connector
     provider = registry.get(connector.provider)
-    account = Account(
-        connector_id=connector.pk, base_url=connector.base_url, secret=connector.open_secret(), settings=connector.settings
-    )
+    account = Account(connector_id=connector.pk, base_url=connector.base_url, secret=connector.open_secret(), settings=connector.settings)
     assert run.started_at is not None, "a run that fetches has started"
     pages = provider.fetch(
         account,
@@ -148,9 +144,7 @@ def end_fetching(run: SyncRun) -> None:
     run.state, run.fetched_at, run.checkpoint = SyncRun.State.FLOWING, timezone.now(), None
     run.next_attempt_at, run.error, run.error_code = None, "", ""
     run.save(update_fields=["state", "fetched_at", "checkpoint", "next_attempt_at", "error", "error_code"])
-    Connector.objects.filter(pk=run.connector_id, status=Connector.Status.BROKEN).update(
-        status=Connector.Status.ACTIVE, status_reason=""
-    )
+    Connector.objects.filter(pk=run.connector_id, status=Connector.Status.BROKEN).update(status=Connector.Status.ACTIVE, status_reason="")
     batches.close_if_complete(run.pk)
 
 
@@ -189,4 +183,3 @@ def offer_due_runs() -> int:
         SyncRun.objects.filter(pk=run_id, state=state, next_attempt_at__lte=now).update(claimed_by="", next_attempt_at=now + OFFER_AGAIN)
         flow.send("connectors.sync", run_id)
     return len(polls)
-

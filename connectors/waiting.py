@@ -24,7 +24,7 @@ class NotThrough(Exception):
 def check_worker() -> None:
     """Raise ``NotThrough`` unless a worker answers on the broker within ``WORKER_PATIENCE`` seconds."""
     try:
-        alive = app.control.inspect(timeout=WORKER_PATIENCE / 4).ping() or app.control.inspect(timeout=WORKER_PATIENCE / 2).ping()
+        alive = app.control.ping(timeout=WORKER_PATIENCE, limit=1)
     except OSError:
         alive = None
     if not alive:

@@ -95,9 +95,7 @@ class Watch(models.Model):
     A sweep takes what is due and nothing else, so its cost follows time, not the number of applications.
     """
 
-    application = models.OneToOneField(
-        Application, on_delete=models.CASCADE, db_constraint=False, primary_key=True, related_name="watch"
-    )
+    application = models.OneToOneField(Application, on_delete=models.CASCADE, db_constraint=False, primary_key=True, related_name="watch")
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+")
     connector_id = models.BigIntegerField()
     due_at = models.DateTimeField()

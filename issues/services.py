@@ -56,7 +56,8 @@ def detect(batch: Batch) -> bool | None:
 
 def is_fresh(connector_id: int | None, now: datetime) -> bool:
     """Whether the connector's last successful run is recent enough for rules to trust the ledger."""
-    return Connector.objects.filter(pk=connector_id, fresh_at__gte=now - settings.STALE_AFTER).exists()
+    fresh = Connector.objects.filter(fresh_at__gte=now - settings.STALE_AFTER)
+    return connector_id is not None and fresh.filter(pk=connector_id).exists()
 
 
 def _of_jobs(cursor: CursorWrapper, job_ids: list[int]) -> list[int]:
@@ -132,9 +133,9 @@ def _judge_due(cursor: CursorWrapper, batch: Batch, now: datetime) -> bool:
     return len(due) == DUE_AT_ONCE
 
 
-def _pick(cursor: CursorWrapper, query: str, parameters: list[object]) -> None:
+def _pick(cursor: CursorWrapper, query: str, parameters: list[datetime]) -> None:
     sql.temporary_table(cursor, "picked_application", "application_id bigint primary key")
-    cursor.execute(f"insert into picked_application {query}", parameters)
+    cursor.execute(f"insert into picked_application {query}", parameters)  # noqa: S608 (queries of this module)
 
 
 def _judge_picked(cursor: CursorWrapper, organization: Organization, now: datetime) -> list[int]:
@@ -289,8 +290,6 @@ def sweep(*, now: datetime | None = None) -> int:
         due = Watch.objects.filter(connector_id=connector.pk, due_at__lte=now).exists()
         waiting = Batch.objects.filter(connector=connector, kind=Batch.Kind.DUE, finished_at=None, failed_at=None).exists()
         if due and not waiting:
-            batches.start(
-                organization_id=connector.organization_id, connector_id=connector.pk, kind=Batch.Kind.DUE, step=flow.DETECT
-            )
+            batches.start(organization_id=connector.organization_id, connector_id=connector.pk, kind=Batch.Kind.DUE, step=flow.DETECT)
             started += 1
     return started

@@ -61,9 +61,7 @@ class Task(models.Model):
     class Meta:
         ordering = ["due_at", "id"]
         constraints = [
-            models.UniqueConstraint(
-                fields=["issue"], name="task_one_open_per_issue", condition=Q(status__in=["open", "in_progress"])
-            )
+            models.UniqueConstraint(fields=["issue"], name="task_one_open_per_issue", condition=Q(status__in=["open", "in_progress"]))
         ]
         indexes = [models.Index(fields=["organization", "status", "due_at"], name="task_inbox")]
 

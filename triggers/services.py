@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.db import connection
 from django.utils import timezone
 
@@ -50,9 +52,7 @@ def open_tasks(batch: Batch) -> None:
     calendar = calendar_of(batch.organization, now)
     specs = [task_for(subject, plays, people=people, as_of=now, calendar=calendar) for subject in subjects]
     # the partial unique index is the judge: of two who open a task for one issue, one does
-    Task.objects.bulk_create(
-        [_task(batch.organization_id, spec, now) for spec in specs if spec], batch_size=2000, ignore_conflicts=True
-    )
+    Task.objects.bulk_create([_task(batch.organization_id, spec, now) for spec in specs if spec], batch_size=2000, ignore_conflicts=True)
 
 
 def plays_of(organization_id: int) -> list[Play]:
@@ -81,7 +81,7 @@ def _people(organization_id: int) -> dict[str, list[int]]:
     return people
 
 
-def _task(organization_id: int, spec: TaskSpec, now: object) -> Task:
+def _task(organization_id: int, spec: TaskSpec, now: datetime) -> Task:
     return Task(
         organization_id=organization_id,
         issue_id=spec.issue_id,

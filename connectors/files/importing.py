@@ -71,7 +71,12 @@ def import_file(
     """
     now = timezone.now()
     run = SyncRun.objects.create(
-        connector=connector, mode=SyncRun.Mode.IMPORT, state=SyncRun.State.RUNNING, started_at=now, next_attempt_at=now + LEASE, claimed_by="import"
+        connector=connector,
+        mode=SyncRun.Mode.IMPORT,
+        state=SyncRun.State.RUNNING,
+        started_at=now,
+        next_attempt_at=now + LEASE,
+        claimed_by="import",
     )
     try:
         with Lease(run.pk, "import"), tempfile.TemporaryDirectory(prefix="stagewatch-import-") as folder:
@@ -96,7 +101,9 @@ def _bring_in(
         more = f"\n  … and {checked.errors - SHOWN} more" if checked.errors > SHOWN else ""
         raise FileRefused(
             f"{path.name} has {checked.errors} rows that cannot be imported, so nothing was:\n  "
-            + "\n  ".join(checked.shown) + more + "\nMend them, or import the others with --skip-bad-rows."
+            + "\n  ".join(checked.shown)
+            + more
+            + "\nMend them, or import the others with --skip-bad-rows."
         )
     run.fetched = checked.rows
     run.notes = [f"{checked.errors} rows were left out", *checked.shown] if checked.errors else []
@@ -148,9 +155,7 @@ def _commit(run: SyncRun, connector: Connector, spool: _Spool) -> None:
 
 def _batch_ids(count: int) -> list[int]:
     with connection.cursor() as cursor:
-        cursor.execute(
-            "select nextval(pg_get_serial_sequence('connectors_batch', 'id')) from generate_series(1, %s)", [count]
-        )
+        cursor.execute("select nextval(pg_get_serial_sequence('connectors_batch', 'id')) from generate_series(1, %s)", [count])
         return [row[0] for row in cursor.fetchall()]
 
 

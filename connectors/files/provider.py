@@ -112,8 +112,4 @@ def _stages(row: ImportRow) -> tuple[StageFacts, ...]:
 def _candidates(row: ImportRow) -> tuple[CandidateFacts, ...]:
     if not (row.candidate_external_id and (row.candidate_name or row.candidate_email or row.source)):
         return ()
-    return (
-        CandidateFacts(
-            external_id=row.candidate_external_id, name=row.candidate_name, email=row.candidate_email, source=row.source
-        ),
-    )
+    return (CandidateFacts(external_id=row.candidate_external_id, name=row.candidate_name, email=row.candidate_email, source=row.source),)

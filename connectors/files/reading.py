@@ -15,6 +15,8 @@ from connectors.files.rows import COLUMNS, ImportRow, RowError, from_json, from_
 #: rows of either kind are bounded, so that a file without line breaks cannot fill the memory
 LONGEST_LINE = 1_000_000
 
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
 #: a row, or what is wrong with it
 Read = tuple[int, ImportRow | RowError]
 
@@ -70,17 +72,15 @@ def _is_csv(path: Path) -> bool:
     if last in (".jsonl", ".ndjson", ".json"):
         return False
     with _open(path) as file:  # no telling name: JSON lines begin with a brace
-        return not file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
+        return not file.read(64).lstrip(BYTE_ORDER_MARK + b" \t\r\n").startswith(b"{")
 
 
 def _read_jsonl(file: BinaryIO, columns: Mapping[str, str]) -> Iterator[Read]:
     for number, line in enumerate(_lines(file), start=1):
-        if number == 1:
-            line = line.removeprefix(b"\xef\xbb\xbf")
         if line.isspace():
             continue
         try:
-            yield number, from_json(line, columns)
+            yield number, from_json(line.removeprefix(BYTE_ORDER_MARK), columns)
         except RowError as error:
             yield number, error
 
@@ -117,7 +117,8 @@ def _check_header(header: list[str], names: list[str], columns: Mapping[str, str
     missing = [name for name in ("event_type", "timestamp") if name not in names]
     if missing:
         raise NotConfigured(
-            f"The file has no column {' or '.join(missing)}; it has {', '.join(header) or 'no header'}. Use --map COLUMN=FIELD to name them."
+            f"The file has no column {' or '.join(missing)}; it has {', '.join(header) or 'no header'}. "
+            "Use --map COLUMN=FIELD to name them."
         )
     absent = sorted(set(columns) - {name.strip() for name in header})
     if absent:

@@ -205,8 +205,6 @@ def _text(name: str, value: Any) -> str:
     return value.strip() if isinstance(value, str) else str(value)
 
 
-
-
 def _moment(name: str, value: str) -> datetime:
     try:
         return datetime.fromisoformat(value)

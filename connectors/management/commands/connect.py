@@ -17,12 +17,16 @@ class Command(BaseCommand):
     help = "Connect an ATS account (or change one connected before). Makes the organization if it is new."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("provider", choices=sorted(registry.PROVIDERS), metavar="provider", help=" or ".join(sorted(registry.PROVIDERS)))
+        parser.add_argument(
+            "provider", choices=sorted(registry.PROVIDERS), metavar="provider", help=" or ".join(sorted(registry.PROVIDERS))
+        )
         parser.add_argument("--organization", required=True, metavar="SLUG")
         parser.add_argument("--name", required=True, help="name of the connector, unique in the organization")
         parser.add_argument("--base-url", default="", metavar="URL")
         parser.add_argument("--secret-env", metavar="VAR", help="environment variable that holds the secret (never given as an argument)")
-        parser.add_argument("--set", action="append", default=[], metavar="key=value", help="a provider setting; values are read as JSON if they are")
+        parser.add_argument(
+            "--set", action="append", default=[], metavar="key=value", help="a provider setting; values are read as JSON if they are"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         organization, created = Organization.objects.get_or_create(

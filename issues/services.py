@@ -135,7 +135,7 @@ def _judge_due(cursor: CursorWrapper, batch: Batch, now: datetime) -> bool:
 
 def _pick(cursor: CursorWrapper, query: str, parameters: list[datetime]) -> None:
     sql.temporary_table(cursor, "picked_application", "application_id bigint primary key")
-    cursor.execute(f"insert into picked_application {query}", parameters)  # noqa: S608 (queries of this module)
+    cursor.execute(f"insert into picked_application {query}", parameters)
 
 
 def _judge_picked(cursor: CursorWrapper, organization: Organization, now: datetime) -> list[int]:

@@ -8,6 +8,7 @@ numbered place under var/test/ for itself, so that several runs can share a chec
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,13 @@ def _take_place() -> Path:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Servers first, then the settings that name them: pytest-django waits until Django is set up."""
+    if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
+        # It only hands out tests. What stood in its environment (config/celery.py puts it there) would make its
+        # workers load the settings before they have a place of their own.
+        os.environ.pop("DJANGO_SETTINGS_MODULE", None)
+        return
+    if "config.settings" in sys.modules:
+        raise pytest.UsageError("DJANGO_SETTINGS_MODULE is set, so the settings were read before the tests' servers run; unset it.")
     if config.option.help or (config.option.collectonly and not env.text("STAGEWATCH_VAR")):
         os.environ.setdefault("STAGEWATCH_VAR", str(PLACES / "collect"))
     else:

@@ -123,20 +123,25 @@ def _postpone(batch_id: int, step: str, error: Exception) -> None:
         batch = Batch.objects.select_for_update().filter(pk=batch_id, step=step, finished_at=None, failed_at=None).first()
         if batch is None:
             return
-        now = timezone.now()
-        batch.error = reason
         if batch.attempts >= MAX_ATTEMPTS:
-            batch.failed_at = now
+            _give_up(batch, reason)
         else:
-            batch.next_attempt_at = now + timedelta(seconds=2**batch.attempts)
-        batch.save(update_fields=["error", "failed_at", "next_attempt_at"])
-        if batch.failed_at and batch.sync_run_id:
-            close_if_complete(batch.sync_run_id)
+            batch.error = reason
+            batch.next_attempt_at = timezone.now() + timedelta(seconds=2**batch.attempts)
+            batch.save(update_fields=["error", "next_attempt_at"])
+
+
+def _give_up(batch: Batch, reason: str) -> None:
+    batch.error, batch.failed_at = reason, timezone.now()
+    batch.save(update_fields=["error", "failed_at"])
+    if batch.sync_run_id:
+        close_if_complete(batch.sync_run_id)
 
 
 def offer_due(*, now: datetime | None = None) -> int:
     """The sweep: offer every batch again whose message must have been lost or whose backoff is over."""
     now = now or timezone.now()
+    _give_up_deadly(now)
     with connection.cursor() as cursor:
         cursor.execute(
             """update connectors_batch set next_attempt_at = %(again)s
@@ -150,6 +155,15 @@ def offer_due(*, now: datetime | None = None) -> int:
     for batch_id, step in due:
         flow.run(batch_id, start=step)
     return len(due)
+
+
+def _give_up_deadly(now: datetime) -> None:
+    """A step that kills its process leaves no error behind, only its count: it must not take workers down for ever."""
+    with transaction.atomic():
+        standing = Batch.objects.filter(finished_at=None, failed_at=None, next_attempt_at__lte=now, attempts__gte=MAX_ATTEMPTS)
+        for batch in standing.order_by("pk").select_for_update(skip_locked=True):
+            logger.error("step kills its process", extra={"action": "step_deadly", "step": batch.step, "batch": batch.pk})
+            _give_up(batch, f"The process died {batch.attempts} times at this step; the log of the worker may say why.")
 
 
 def start(

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import Organization
@@ -20,7 +21,7 @@ from connectors.models import Connector, SyncRun
 
 logger = logging.getLogger(__name__)
 
-#: starts of one run before it is given up; the next scheduled run begins afresh
+#: starts of one run in a row that bring it no further before it is given up; the next scheduled run begins afresh
 MAX_ATTEMPTS = 4
 #: a queued run whose message was lost is offered again after this
 OFFER_AGAIN = timedelta(seconds=30)
@@ -132,10 +133,12 @@ def _commit_page(run: SyncRun, page: Page) -> None:
     """A page's raw events, its records and the checkpoint behind it: all or nothing."""
     inbox.store(run.connector, page.observations, sync_run=run)
     memory.keep(run.connector_id, page.records)
+    if page.checkpoint != run.checkpoint:
+        run.attempts = 0  # it gets on; what a resumed run asks for once more is no progress
     run.checkpoint = page.checkpoint
     run.fetched += page.fetched
     run.notes = [*run.notes, *page.notes][-50:]
-    run.save(update_fields=["checkpoint", "fetched", "notes"])
+    run.save(update_fields=["checkpoint", "fetched", "notes", "attempts"])
     flow.send_after_commit("realtime.push_sync_run", run.pk)
 
 
@@ -155,21 +158,28 @@ def _end_attempt(run: SyncRun, error: ConnectorError) -> None:
         wait = timedelta(seconds=15 * 2**run.attempts)
         if isinstance(error, RateLimited) and error.retry_after:
             wait = max(wait, error.retry_after)
-        SyncRun.objects.filter(pk=run.pk).update(
+        _held(run).update(
             state=SyncRun.State.QUEUED, claimed_by="", next_attempt_at=timezone.now() + wait, error_code=error.code, error=str(error)
         )
         return
-    if isinstance(error, CredentialsRejected | NotConfigured):
+    if _fail(run, code=error.code, reason=str(error)) and isinstance(error, CredentialsRejected | NotConfigured):
         Connector.objects.filter(pk=run.connector_id).update(status=Connector.Status.BROKEN, status_reason=str(error))
-    _fail(run, code=error.code, reason=str(error))
 
 
-def _fail(run: SyncRun, *, code: str, reason: str) -> None:
-    SyncRun.objects.filter(pk=run.pk).update(
+def _held(run: SyncRun) -> QuerySet[SyncRun]:
+    """The run's row as long as it is in the hands of whoever had it when ``run`` was read."""
+    return SyncRun.objects.filter(pk=run.pk, claimed_by=run.claimed_by).exclude(state__in=SyncRun.ENDED)
+
+
+def _fail(run: SyncRun, *, code: str, reason: str) -> bool:
+    """False: it was not ours any more, so nothing was changed."""
+    failed = _held(run).update(
         state=SyncRun.State.FAILED, finished_at=timezone.now(), next_attempt_at=None, error_code=code, error=reason
     )
-    logger.warning("sync run failed", extra={"action": "sync_failed", "run": run.pk, "code": code})
-    flow.send("realtime.push_sync_run", run.pk)
+    if failed:
+        logger.warning("sync run failed", extra={"action": "sync_failed", "run": run.pk, "code": code})
+        flow.send("realtime.push_sync_run", run.pk)
+    return bool(failed)
 
 
 def offer_due_runs() -> int:
@@ -178,6 +188,8 @@ def offer_due_runs() -> int:
     due = SyncRun.objects.filter(next_attempt_at__lte=now, state__in=[SyncRun.State.QUEUED, SyncRun.State.RUNNING])
     for run in due.filter(mode=SyncRun.Mode.IMPORT):
         _fail(run, code="interrupted", reason="The import was interrupted. Run the same command again: nothing is doubled.")
+    for run in due.exclude(mode=SyncRun.Mode.IMPORT).filter(state=SyncRun.State.RUNNING, attempts__gte=MAX_ATTEMPTS):
+        _fail(run, code="process_died", reason=f"The process died {run.attempts} times at the same place; its log may say why.")
     polls = list(due.exclude(mode=SyncRun.Mode.IMPORT).values_list("pk", "state"))
     for run_id, state in polls:
         SyncRun.objects.filter(pk=run_id, state=state, next_attempt_at__lte=now).update(claimed_by="", next_attempt_at=now + OFFER_AGAIN)

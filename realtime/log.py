@@ -25,6 +25,8 @@ from triggers.models import Task
 
 #: Subjects told one by one; beyond it a client is quicker fetching everything.
 MOST_SUBJECTS = 100
+#: Updates looked through for one catch-up.
+LONGEST_SPAN = 20_000
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def read(organization_id: int, *, after: int, upto: int | None = None, job_id: i
         return Changes(last=after, told=[])
     if first != after + 1:
         return _reload(organization_id, last, "The log no longer reaches back to the resume point.")
-    if len(subjects) > MOST_SUBJECTS or any(one.kind == "reload" for one in subjects):
+    if last - first >= LONGEST_SPAN or len(subjects) > MOST_SUBJECTS or any(one.kind == "reload" for one in subjects):
         return _reload(organization_id, last, "Much has changed at once.")
     told = [*_jobs_told(organization_id, subjects), *_sync_runs_told(organization_id, subjects)]
     return Changes(last=last, told=sorted(told, key=lambda one: one.number))
@@ -88,7 +90,14 @@ def _subjects(organization_id: int, *, after: int, upto: int | None, job_id: int
     with connection.cursor() as cursor:
         cursor.execute(
             sql.text("realtime", "read_changes"),
-            {"organization": organization_id, "after": after, "upto": upto, "job": job_id, "most": MOST_SUBJECTS + 1},
+            {
+                "organization": organization_id,
+                "after": after,
+                "upto": upto,
+                "job": job_id,
+                "most": MOST_SUBJECTS + 1,
+                "longest": LONGEST_SPAN,
+            },
         )
         rows = cursor.fetchall()
     first, last = rows[0][:2]

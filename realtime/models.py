@@ -22,7 +22,8 @@ class UpdateCounter(models.Model):
 class Update(models.Model):
     """One message, written in the transaction of the change it tells of."""
 
-    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, db_index=False, related_name="updates")
+    # no database constraint: the only writer has just locked the organization's counter, and a batch may write thousands
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="updates")
     number = models.BigIntegerField()
     kind = models.CharField(max_length=32)
     job = models.ForeignKey(Job, on_delete=models.CASCADE, db_constraint=False, db_index=False, null=True, related_name="+")

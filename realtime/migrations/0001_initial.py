@@ -5,37 +5,60 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
-        ('ats', '0001_initial'),
+        ("accounts", "0001_initial"),
+        ("ats", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='UpdateCounter',
+            name="UpdateCounter",
             fields=[
-                ('organization', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='+', serialize=False, to='accounts.organization')),
-                ('last_number', models.BigIntegerField(default=0)),
+                (
+                    "organization",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="+",
+                        serialize=False,
+                        to="accounts.organization",
+                    ),
+                ),
+                ("last_number", models.BigIntegerField(default=0)),
             ],
         ),
         migrations.CreateModel(
-            name='Update',
+            name="Update",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.BigIntegerField()),
-                ('kind', models.CharField(max_length=32)),
-                ('payload', models.JSONField()),
-                ('created_at', models.DateTimeField()),
-                ('job', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='ats.job')),
-                ('organization', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='updates', to='accounts.organization')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.BigIntegerField()),
+                ("kind", models.CharField(max_length=32)),
+                ("payload", models.JSONField()),
+                ("created_at", models.DateTimeField()),
+                (
+                    "job",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="ats.job",
+                    ),
+                ),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name="updates", to="accounts.organization"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['organization', 'number'],
-                'indexes': [models.Index(fields=['created_at'], name='update_prune')],
-                'constraints': [models.UniqueConstraint(fields=('organization', 'number'), name='update_number_once')],
+                "ordering": ["organization", "number"],
+                "indexes": [models.Index(fields=["created_at"], name="update_prune")],
+                "constraints": [models.UniqueConstraint(fields=("organization", "number"), name="update_number_once")],
             },
         ),
     ]

@@ -4,10 +4,17 @@
 --
 -- The counter row stays locked until commit. So numbers have no gaps and their order is commit order: a client
 -- that has heard number n has heard everything below it.
-with named as (
-    select distinct a.job_id as id
-    from unnest(%(application_ids)s::bigint[]) t (id)
-    cross join lateral (select job_id from ats_application where id = t.id offset 0) a
+with touched as (
+    select unnest(%(application_ids)s::bigint[]) as application_id
+),
+named as (
+    select a.job_id as id
+    from touched t cross join lateral (select job_id from ats_application where id = t.application_id offset 0) a
+    union
+    -- where it has been: an application that moved to another job changes cells of both
+    select v.job_id
+    from touched t
+    cross join lateral (select job_id from analytics_stagevisit where application_id = t.application_id offset 0) v
     union
     select unnest(%(job_ids)s::bigint[])
 ),

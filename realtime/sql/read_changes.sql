@@ -1,5 +1,6 @@
 -- What happened after a number: the newest Update of each subject, since one state replaces those before it.
--- Parameters: organization, after, upto (null: no end), job (null: all), most (how many subjects at most).
+-- Parameters: organization, after, upto (null: no end), job (null: all), most (how many subjects at most),
+-- longest (beyond so many Updates none are read: the answer is a reload anyway).
 -- ``first`` tells a gap: numbers are dense, so anything but after + 1 means that the log has been pruned.
 with span as (
     select min(number) as first, max(number) as last
@@ -13,6 +14,7 @@ subjects as (
     where organization_id = %(organization)s and number > %(after)s
       and number <= coalesce(%(upto)s::bigint, 9223372036854775807)
       and (%(job)s::bigint is null or job_id is null or job_id = %(job)s)
+      and (select last - first from span) < %(longest)s
     group by kind, job_id, payload
     limit %(most)s
 )

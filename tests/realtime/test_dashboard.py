@@ -150,7 +150,8 @@ def test_words_on_cells_can_be_read_on_their_colours(acme: Any, address: str, pa
     acme.apply(job)
     contrast = """(() => {
       const linear = c => (c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
-      const light = colour => colour.match(/[\\d.]+/g).slice(0, 3).map(Number).map(linear).reduce((t, c, i) => t + c * [0.2126, 0.7152, 0.0722][i], 0);
+      const parts = colour => colour.match(/[\\d.]+/g).slice(0, 3).map(Number).map(linear);
+      const light = colour => parts(colour).reduce((sum, part, i) => sum + part * [0.2126, 0.7152, 0.0722][i], 0);
       return ['fresh', 'watch', 'late', 'critical'].map(heat => {
         const cell = document.querySelector('a.cell'); cell.dataset.heat = heat;
         const [a, b] = [light(getComputedStyle(cell).color), light(getComputedStyle(cell).backgroundColor)];

@@ -42,6 +42,17 @@ def test_jobs_named_by_the_batch_itself_are_told_too(acme: Any) -> None:
     assert {job for _, _, job in log_of(acme)} == {left_behind.pk, moved_to.pk}
 
 
+def test_a_move_to_another_job_is_told_of_both(acme: Any) -> None:
+    left_behind, moved_to = acme.job(), acme.job()
+    application = acme.apply(left_behind)
+    application.job = moved_to
+    application.save()
+
+    services.push_batch(acme.batch(application))
+
+    assert {job for _, _, job in log_of(acme)} == {left_behind.pk, moved_to.pk}
+
+
 def test_pushing_a_batch_twice_only_adds_newer_numbers(acme: Any) -> None:
     job = acme.job()
     batch = acme.batch(acme.apply(job))

@@ -17,7 +17,7 @@ from analytics import measure as fold
 from analytics import services
 from analytics.models import EXITS
 from ats.models import Application
-from ats.services import refresh_snapshots_of
+from ats.services import read_pipelines, refresh_snapshots_of
 from config import sql
 
 CHUNK = 20_000
@@ -45,6 +45,7 @@ def rebuild(*, organization_id: int, check: bool = False, progress: Callable[[in
     for ids in _chunks(organization_id):
         with _undone_if(check), connection.cursor() as cursor:
             drift.snapshots += refresh_snapshots_of(cursor, ids)
+            read_pipelines(cursor, organization_id)
             fold.derive(cursor)
             fold.write(cursor, organization_id=organization_id, window_days=services.WINDOW_DAYS)
             cursor.execute("select coalesce(sum(changes), 0) from cell_delta")

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from analytics import measure as fold
 from analytics.models import EXITS
-from ats.services import lock_applications
+from ats.services import lock_applications, read_pipelines
 from config import flow, sql
 from connectors import batches
 from connectors.models import Batch
@@ -43,6 +43,7 @@ def measure(batch: Batch) -> bool | None:
     with connection.cursor() as cursor:
         sql.pin_plans(cursor)
         lock_applications(cursor, batch.application_ids + _hit_by_job_status(cursor, batch.job_ids))
+        read_pipelines(cursor, batch.organization_id)
         fold.derive(cursor)
         fold.write(cursor, organization_id=batch.organization_id, window_days=WINDOW_DAYS)
     return None

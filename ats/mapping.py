@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 
 from ats.models import Application, Stage
+from ats.services import change_pipelines
 from config import flow
 from connectors import batches
 from connectors.events import StageCategory
@@ -20,6 +21,8 @@ def map_stage(*, stage: Stage, category: StageCategory, position: int) -> int:
     """
     stage.category, stage.position, stage.mapped_by_person = category, position, True
     stage.save(update_fields=["category", "position", "mapped_by_person"])
+    with connection.cursor() as cursor:
+        change_pipelines(cursor, stage.organization_id)
     touched = list(Application.objects.filter(visits__stage=stage).order_by("pk").values_list("pk", flat=True).distinct())
     for start in range(0, len(touched), settings.BATCH_SIZE):
         batches.start(

@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 #: Anything else (a lost connection, a time limit, a deadlock) is no payload's fault.
 POISON = (DataError, IntegrityError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
+_PIPELINES_LOCK = 7302
+
 #: applications per batch when a change upstream makes many of them be looked at again
 RECHECK_SIZE = 10_000
 
@@ -91,9 +93,25 @@ def _write(cursor: CursorWrapper, connector: Connector, gathered: Gathered) -> t
     sql.run(cursor, "ats", "applications", scope)
     sql.run(cursor, "ats", "ledger", scope)
     created, application_ids, job_ids = cursor.fetchone()
+    if job_ids or changed_jobs or reordered:
+        change_pipelines(cursor, connector.organization_id)
     if reordered:
         recheck_stages(connector, reordered)
     return created, application_ids, [*job_ids, *changed_jobs]
+
+
+def change_pipelines(cursor: CursorWrapper, organization_id: int) -> None:
+    """Before committing what a measurement reads beside its own applications (a job's status, a stage's place): let those
+    that could not see it end, so that looking afterwards for whom it concerns finds them; later ones wait for the commit."""
+    cursor.execute("select pg_advisory_xact_lock(%s, %s)", [_PIPELINES_LOCK, organization_id])
+
+
+def read_pipelines(cursor: CursorWrapper, organization_id: int) -> None:
+    """No job's status and no stage's place becomes another until this transaction ends.
+
+    To be taken after the applications' locks: who changes a pipeline waits for its readers with people's rows in hand.
+    """
+    cursor.execute("select pg_advisory_xact_lock_shared(%s, %s)", [_PIPELINES_LOCK, organization_id])
 
 
 def _candidate_lines(gathered: Gathered) -> Iterator[str]:

@@ -121,13 +121,18 @@ def _judge_due(cursor: CursorWrapper, batch: Batch, now: datetime) -> bool:
     if not is_fresh(batch.connector_id, now):
         return False
     cursor.execute(
-        """select application_id from issues_watch where connector_id = %s and due_at <= %s
-           order by due_at limit %s for update skip locked""",
+        "select application_id from issues_watch where connector_id = %s and due_at <= %s order by due_at limit %s",
         [batch.connector_id, now, DUE_AT_ONCE],
     )
     due = [row[0] for row in cursor.fetchall()]
+    # the applications first and the watches after them, as events do, or the two deadlock
     lock_applications(cursor, due)
-    _pick(cursor, "select application_id from touched", [])
+    _pick(
+        cursor,
+        """select t.application_id from touched t
+           where exists (select 1 from issues_watch w where w.application_id = t.application_id and w.due_at <= %s offset 0)""",
+        [now],
+    )
     changed = _judge_picked(cursor, batch.organization, now)
     batch.application_ids = sorted({*batch.application_ids, *changed})
     return len(due) == DUE_AT_ONCE

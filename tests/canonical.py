@@ -127,7 +127,10 @@ def no_two_of_one_identity(organization: Organization) -> None:
 def foreign_rows(organization: Organization) -> dict[str, int]:
     """Rows of the organization that point at another one's; every number must be 0."""
     return {
-        "events": CandidateEvent.objects.filter(organization=organization).exclude(application__organization=organization).exclude(application=None).count(),
+        "events": CandidateEvent.objects.filter(organization=organization)
+        .exclude(application__organization=organization)
+        .exclude(application=None)
+        .count(),
         "applications": Application.objects.filter(organization=organization).exclude(candidate__organization=organization).count(),
         "jobs": Application.objects.filter(organization=organization).exclude(job__organization=organization).exclude(job=None).count(),
         "visits": StageVisit.objects.filter(organization=organization).exclude(application__organization=organization).count(),

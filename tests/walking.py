@@ -13,6 +13,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from django.db import transaction
+
 from analytics import services as analytics
 from ats import services as ats
 from config import flow
@@ -59,10 +61,11 @@ def file_connector(**fields: Any) -> Connector:
 
 def bring_in(connector: Connector, *bundles: Iterable[Mapping[str, Any]], walked: bool = True, rng: Random | None = None) -> SyncRun:
     """Import rows as one run of one batch per bundle, committed to the inbox as ``import_events`` would."""
-    run: SyncRun = SyncRunFactory(connector=connector, mode=SyncRun.Mode.IMPORT, state=SyncRun.State.RUNNING)
-    for bundle in bundles:
-        inbox.store(connector, [Observation(kind=KIND, payload=dict(row)) for row in bundle], sync_run=run)
-    end_fetching(run)
+    with transaction.atomic():
+        run: SyncRun = SyncRunFactory(connector=connector, mode=SyncRun.Mode.IMPORT, state=SyncRun.State.RUNNING)
+        for bundle in bundles:
+            inbox.store(connector, [Observation(kind=KIND, payload=dict(row)) for row in bundle], sync_run=run)
+        end_fetching(run)
     if walked:
         walk(rng=rng)
         run.refresh_from_db()

@@ -170,6 +170,8 @@ CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 2, "interval_start": 0.1, "in
 CELERY_TASK_IGNORE_RESULT = True  # rows are the record; results in Redis would only pile up
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_RETRY_ON_WORKER_LOST = True
+#: a killed child's task again this soon (Celery's default is three minutes); counted in the row, and the sweep comes after
+CELERY_TASK_ANNOTATIONS = {"*": {"default_retry_delay": 3}}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_DISABLE_PREFETCH = True
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 1000

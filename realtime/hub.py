@@ -85,6 +85,10 @@ class Subscription:
         self._end = self._end or end
         self._ready.set()
 
+    @property
+    def ended(self) -> bool:
+        return self._end is not None
+
     async def next(self) -> log.Told:
         """The next thing to tell. Raises ``Ended``."""
         while not self._waiting:

@@ -59,9 +59,10 @@ class Question:
 
 def open_visits(question: Question) -> QuerySet[StageVisit]:
     """The visits open at the question's moment: THE query of a cell. Counts, ages and drilldown all start here."""
+    visits = StageVisit.objects.order_by()  # the table's own order would join the applications
     if question.live:
-        return StageVisit.objects.filter(left_at=None)
-    return StageVisit.objects.filter(Q(left_at=None) | Q(left_at__gt=question.as_of), entered_at__lte=question.as_of)
+        return visits.filter(left_at=None)
+    return visits.filter(Q(left_at=None) | Q(left_at__gt=question.as_of), entered_at__lte=question.as_of)
 
 
 def stage_ref(stage: Stage) -> StageRef:
@@ -98,9 +99,7 @@ class CellReader:
     def read(self, *, columns: Sequence[StageRef] | None = None) -> dict[int, list[Json]]:
         """Per job its cells in pipeline order: of the stages it has used, or with ``columns`` of these for every
         job, and of any other stage that some job uses."""
-        open_rows = list(
-            open_visits(self._question).filter(job_id__in=self._job_ids).values_list("job_id", "stage_id", "entered_at").iterator()
-        )
+        open_rows = list(open_visits(self._question).filter(job_id__in=self._job_ids).values_list("job_id", "stage_id", "entered_at"))
         metrics = list(StageMetric.objects.filter(job_id__in=self._job_ids))
         issues = self._issue_counts()
         self._find_stages({row[1] for row in open_rows} | {metric.stage_id for metric in metrics})
@@ -184,15 +183,19 @@ class CellReader:
     def _sample(self) -> Iterable[tuple[Key, Stay, float]]:
         """The visits a duration statistic may use, with their seconds; the same conditions as ``sql/refresh_cells.sql``."""
         span, as_of = self._question.span, self._question.as_of
-        visits = StageVisit.objects.filter(
-            Q(entry_precision=Precision.EXACT) | Q(entry_precision=Precision.BOUNDED, entry_gap__lte=WIDEST_GAP),
-            job_id__in=self._job_ids,
-            entered_at__gte=span.since,
-            entered_at__lt=min(span.until, as_of),
-        ).values_list("job_id", "stage_id", "entered_at", "left_at", "exit_kind")
+        visits = (
+            StageVisit.objects.order_by()
+            .filter(
+                Q(entry_precision=Precision.EXACT) | Q(entry_precision=Precision.BOUNDED, entry_gap__lte=WIDEST_GAP),
+                job_id__in=self._job_ids,
+                entered_at__gte=span.since,
+                entered_at__lt=min(span.until, as_of),
+            )
+            .values_list("job_id", "stage_id", "entered_at", "left_at", "exit_kind")
+        )
         rows = [
             (job_id, stage_id, entered, as_of if left is None else min(left, as_of), kind if left is not None and left <= as_of else None)
-            for job_id, stage_id, entered, left, kind in visits.iterator()
+            for job_id, stage_id, entered, left, kind in visits
             if (as_of if left is None else min(left, as_of)) - entered >= PASSED_THROUGH and stage_id in self._refs
         ]
         days = self._days(rows)

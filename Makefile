@@ -8,6 +8,8 @@ PORT ?= 8000
 export PORT
 
 PYTHON := .venv/bin/python
+# both cores; a file's tests stay together, since some share servers
+PYTEST_ARGS ?= -n 2 --dist loadfile
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'

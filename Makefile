@@ -4,9 +4,6 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev demo run test check bench faults format schema lock clean
 
-PORT ?= 8000
-export PORT
-
 VENV_PYTHON := .venv/bin/python
 # both cores; a file's tests stay together, since some share servers
 PYTEST_ARGS ?= -n 2 --dist loadfile

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,9 +15,9 @@ from tests.live import wait_until
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-def manage(var: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def manage(var: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL"}}
-    environment |= {"STAGEWATCH_VAR": str(var)}
+    environment |= {"STAGEWATCH_VAR": str(var), **settings}
     command = [sys.executable, "manage.py", *arguments]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
 
@@ -56,3 +57,27 @@ def test_a_server_that_cannot_start_is_one_sentence(tmp_path: Path) -> None:
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
     assert "STAGEWATCH_VAR" in done.stderr
+
+
+def test_a_bad_setting_is_one_sentence_before_anything_starts(tmp_path: Path) -> None:
+    var = tmp_path / "var"
+
+    done = manage(var, "migrate", BATCH_SIZE="many")
+
+    assert done.returncode == 1
+    assert done.stderr == "error: BATCH_SIZE must be a whole number of at least 1, not 'many'.\n"
+    assert not (var / "postgres").exists()
+
+
+def test_a_database_that_does_not_answer_is_one_sentence_without_its_password(tmp_path: Path) -> None:
+    with socket.socket() as nobody_listens:
+        nobody_listens.bind(("127.0.0.1", 0))
+        port = nobody_listens.getsockname()[1]
+        done = manage(
+            tmp_path / "var", "migrate", DATABASE_URL=f"postgresql://app:hunter2@127.0.0.1:{port}/db", REDIS_URL="redis://127.0.0.1:1"
+        )
+
+    assert done.returncode == 1
+    assert "Connection refused; check DATABASE_URL" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "hunter2" not in done.stderr

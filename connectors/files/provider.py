@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from connectors.base import Account, Capabilities, Memory, Page, SyncMode
+from connectors.base import Account, Capabilities, Memory, Page, Record, SyncMode
 from connectors.events import (
     Actor,
     CandidateFacts,
@@ -46,6 +46,9 @@ class FilesProvider:
 
     def map(self, kind: str, payload: dict[str, Any]) -> Mapped:
         return map_row(msgspec.json.encode(payload), self.name)
+
+    def forget(self, record: Record) -> Record | None:
+        return None  # nothing is polled, so nothing is remembered
 
 
 def map_row(raw: bytes | str, provider: str) -> Mapped:

@@ -24,6 +24,8 @@ STALE_CELL = timedelta(hours=1)
 
 REFRESH_TABLES = {
     "picked": "job_id bigint, stage_id bigint, as_of timestamptz, primary key (job_id, stage_id)",
+    "cell_visit": """job_id bigint, stage_id bigint, as_of timestamptz, since timestamptz, entered_at timestamptz, left_at timestamptz,
+                     exit_kind text, well_dated boolean""",
     "cell_curve": """job_id bigint, stage_id bigint, n int, n_exits int, p50 float8, p50_low float8, p50_high float8, p85 float8,
                      longest float8, primary key (job_id, stage_id)""",
     "cell_window": """job_id bigint, stage_id bigint, entered bigint, exited bigint, avg_hours float8, oldest timestamptz,
@@ -94,9 +96,9 @@ def make_refresh_tables(cursor: CursorWrapper) -> None:
 
 def compute_cells(cursor: CursorWrapper) -> None:
     """Fill ``cell_window`` and ``cell_curve`` for the cells in ``picked``, each as of its own moment."""
-    parameters = {"window_days": WINDOW_DAYS, "exits": list(EXITS)}
-    sql.run(cursor, "analytics", "window_counts", parameters)
-    sql.run(cursor, "analytics", "refresh_cells", parameters)
+    sql.run(cursor, "analytics", "cell_visits", {"window_days": WINDOW_DAYS})
+    sql.run(cursor, "analytics", "window_counts", {"exits": list(EXITS)})
+    sql.run(cursor, "analytics", "refresh_cells", {"exits": list(EXITS)})
 
 
 def refresh_dirty(*, aged: bool) -> int:

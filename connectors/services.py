@@ -179,9 +179,7 @@ def _held(run: SyncRun) -> QuerySet[SyncRun]:
 
 def _fail(run: SyncRun, *, code: str, reason: str) -> bool:
     """False: it was not ours any more, so nothing was changed."""
-    failed = _held(run).update(
-        state=SyncRun.State.FAILED, finished_at=timezone.now(), next_attempt_at=None, error_code=code, error=reason
-    )
+    failed = _held(run).update(state=SyncRun.State.FAILED, finished_at=timezone.now(), next_attempt_at=None, error_code=code, error=reason)
     if failed:
         logger.warning("sync run failed", extra={"action": "sync_failed", "run": run.pk, "code": code})
         flow.send("realtime.push_sync_run", run.pk)

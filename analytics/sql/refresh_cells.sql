@@ -1,22 +1,15 @@
--- Percentiles of the picked cells from the product-limit curve, people still waiting included. Parameters: window_days,
--- exits. Reads picked(job_id, stage_id, as_of); fills cell_curve.
+-- Percentiles of the picked cells from the product-limit curve, people still waiting included. Parameter: exits.
+-- Reads cell_visit; fills cell_curve.
 -- Sample: entered in the window, entry exact or bounded by at most a day, at least a minute long, tracked from its start.
 -- Median interval: log-log Greenwood band, 95 percent. (least(.., 600): exp() of less than -700 is an error in PostgreSQL, and 0 here.)
 -- S(t) = product over exit times of (1 - d/n): summed as logarithms, compared with a tolerance of 1e-9.
 insert into cell_curve
 with sample as (
-    select p.job_id, p.stage_id, v.is_exit, v.seconds
-    from picked p
-    cross join lateral (
-        select left_at is not null and left_at <= p.as_of and exit_kind = any(%(exits)s) as is_exit,
-               extract(epoch from least(coalesce(left_at, p.as_of), p.as_of) - entered_at)::float8 as seconds
-        from analytics_stagevisit v
-        where v.job_id = p.job_id and v.stage_id = p.stage_id
-          and v.entered_at >= p.as_of - make_interval(days => %(window_days)s) and v.entered_at < p.as_of
-          and (v.entry_precision = 'exact' or v.entry_precision = 'bounded' and v.entry_gap <= 86400)
-          and (v.left_at is null or v.left_at - v.entered_at >= interval '60 seconds')
-        offset 0) v
-    where v.seconds >= 60
+    select job_id, stage_id, left_at is not null and left_at <= as_of and exit_kind = any(%(exits)s) as is_exit,
+           date_part('epoch', least(coalesce(left_at, as_of), as_of) - entered_at) as seconds
+    from cell_visit
+    where entered_at >= since and entered_at < as_of and well_dated
+      and least(coalesce(left_at, as_of), as_of) - entered_at >= interval '60 seconds'
 ), at_times as (
     select job_id, stage_id, seconds, count(*) as leaving, count(*) filter (where is_exit) as exits
     from sample group by job_id, stage_id, seconds

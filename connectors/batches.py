@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
-from django.db import DatabaseError, OperationalError, connection, transaction
+from django.db import DatabaseError, DataError, OperationalError, connection, transaction
 from django.db.models import Value
 from django.db.models.functions import Greatest
 from django.utils import timezone
@@ -241,6 +241,8 @@ def describe(error: Exception) -> str:
     if isinstance(error, DatabaseError):
         diagnostic = getattr(error.__cause__, "diag", None)
         primary = getattr(diagnostic, "message_primary", None) or "no message"
+        if isinstance(error, DataError):
+            primary = primary.partition(': "')[0]  # invalid input syntax for type …: "the value itself"
         return f"{type(error).__name__} {_sqlstate(error) or ''}: {primary}"
     return type(error).__name__
 

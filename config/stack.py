@@ -36,7 +36,9 @@ class Stack:
         self.var = embedded.var_dir()
         self.host = env.text("HOST", "127.0.0.1")
         self.port = env.integer("PORT", 8000, minimum=1, maximum=65_535)
-        self.supervisor = Supervisor(root=embedded.BASE_DIR, logs=self.var / "log", listener=self._heard, chore=self._renew)
+        self.supervisor = Supervisor(
+            root=embedded.BASE_DIR, logs=self.var / "log", environment=env.for_children(), listener=self._heard, chore=self._renew
+        )
         self._listener = listener
         self._last_words: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=15))
         self._lease: leases.Lease | None = None

@@ -131,7 +131,7 @@ UNUSABLE = [
 ]
 
 
-@pytest.mark.parametrize(("content", "columns", "words"), UNUSABLE, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(("content", "columns", "words"), UNUSABLE, ids=range(len(UNUSABLE)))
 def test_an_unusable_file_is_refused_in_one_sentence(tmp_path: Path, content: bytes, columns: dict[str, str], words: str) -> None:
     path = written(tmp_path, "a.csv", content)
 

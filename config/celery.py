@@ -8,16 +8,25 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 from typing import Any
 
 from celery import Celery
 from celery.signals import worker_process_init
+
+from config.processes import die_with_parent
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 app = Celery("stagewatch")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@worker_process_init.connect
+def _end_with_the_worker(**_: Any) -> None:
+    """A pool process outlives a killed worker otherwise: its siblings hold the pipes whose end it waits for."""
+    die_with_parent(signal.SIGKILL)
 
 
 @worker_process_init.connect

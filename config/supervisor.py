@@ -100,7 +100,7 @@ class Child:
             stderr=subprocess.STDOUT,
             bufsize=0,
             start_new_session=True,
-            preexec_fn=processes.child_setup(signal.SIGTERM),  # noqa: PLW1509 (one thread)
+            preexec_fn=processes.child_setup(signal.SIGKILL),  # noqa: PLW1509 (one thread)
         )
         self.born, self.due, self.unfinished = time.monotonic(), None, b""
         os.set_blocking(self.output.fileno(), False)

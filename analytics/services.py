@@ -9,7 +9,8 @@ from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
 from analytics import measure as fold
-from analytics.models import EXITS
+from analytics import samples
+from ats.models import CATEGORY_RANK
 from ats.services import lock_applications, read_pipelines
 from config import flow, sql
 from connectors import batches
@@ -22,13 +23,8 @@ CELLS_AT_ONCE = 2000
 #: a cell with people waiting changes with time alone: refreshed when older than this
 STALE_CELL = timedelta(hours=1)
 
-REFRESH_TABLES = {
-    "picked": "job_id bigint, stage_id bigint, as_of timestamptz, primary key (job_id, stage_id)",
-    "cell_curve": """job_id bigint, stage_id bigint, n int, n_exits int, p50 float8, p50_low float8, p50_high float8, p85 float8,
-                     longest float8, primary key (job_id, stage_id)""",
-    "cell_window": """job_id bigint, stage_id bigint, entered bigint, exited bigint, avg_hours float8, oldest timestamptz,
-                      primary key (job_id, stage_id)""",
-}
+#: the 180 days a cell's own limit looks at are looked at again after this
+STALE_OWN = timedelta(hours=1)
 
 
 def measure(batch: Batch) -> bool | None:
@@ -44,18 +40,25 @@ def measure(batch: Batch) -> bool | None:
         sql.pin_plans(cursor)
         lock_applications(cursor, batch.application_ids + _hit_by_job_status(cursor, batch.job_ids))
         read_pipelines(cursor, batch.organization_id)
-        fold.derive(cursor)
+        fold.derive(cursor, organization_id=batch.organization_id)
         fold.write(cursor, organization_id=batch.organization_id, window_days=WINDOW_DAYS)
     return None
 
 
 def _hit_by_job_status(cursor: CursorWrapper, job_ids: list[int]) -> list[int]:
-    """Applications whose rejection may turn into a clean-up, or back, because a job left the open state."""
+    """Applications whose rejection may turn into a clean-up, or back, because a job left the open state; and everybody who
+    was ever in a job that was on hold, for business days leave that time out."""
     if not job_ids:
         return []
     cursor.execute(
-        """select distinct application_id from analytics_stagevisit
-           where job_id = any(%s) and exit_kind in ('rejected', 'job_closed') order by 1""",
+        """select distinct application_id from unnest(%s::bigint[]) as j(job_id)
+           cross join lateral (
+               select application_id from analytics_stagevisit v
+               where v.job_id = j.job_id and v.left_at is not null
+                 and (v.exit_kind in ('rejected', 'job_closed')
+                      or (select true from ats_candidateevent e where e.job_id = j.job_id and e.event_type = 'job_status_changed'
+                          and e.metadata ->> 'status' = 'on_hold' limit 1)) offset 0) v
+           order by 1""",
         [job_ids],
     )
     return [row[0] for row in cursor.fetchall()]
@@ -71,14 +74,21 @@ def refresh_cells(*, organization_id: int, as_of: datetime, aged: bool = True) -
         cursor.execute("select pg_try_advisory_xact_lock(%s, %s)", [_REFRESH_LOCK, organization_id])
         if not cursor.fetchone()[0]:
             return []
-        sql.pin_plans(cursor)
         make_refresh_tables(cursor)
         cursor.execute(
-            """insert into picked select job_id, stage_id, %(as_of)s from analytics_stagemetric
+            """insert into refreshed
+               select id, job_id, stage_id, %(as_of)s, coalesce(own_at < %(own_before)s, true) from analytics_stagemetric
                where organization_id = %(organization)s and (dirty or %(aged)s and open > 0 and computed_at < %(before)s)
                order by job_id, stage_id limit %(limit)s for update
                returning job_id, stage_id""",
-            {"organization": organization_id, "as_of": as_of, "aged": aged, "before": as_of - STALE_CELL, "limit": CELLS_AT_ONCE},
+            {
+                "organization": organization_id,
+                "as_of": as_of,
+                "aged": aged,
+                "before": as_of - STALE_CELL,
+                "own_before": as_of - STALE_OWN,
+                "limit": CELLS_AT_ONCE,
+            },
         )
         picked: list[tuple[int, int]] = cursor.fetchall()
         if picked:
@@ -88,15 +98,34 @@ def refresh_cells(*, organization_id: int, as_of: datetime, aged: bool = True) -
 
 
 def make_refresh_tables(cursor: CursorWrapper) -> None:
-    for name, columns in REFRESH_TABLES.items():
-        sql.temporary_table(cursor, name, columns)
+    samples.make_tables(cursor)
+    sql.temporary_table(
+        cursor, "refreshed", "metric_id bigint primary key, job_id bigint, stage_id bigint, as_of timestamptz, with_own boolean"
+    )
 
 
 def compute_cells(cursor: CursorWrapper) -> None:
-    """Fill ``cell_window`` and ``cell_curve`` for the cells in ``picked``, each as of its own moment."""
-    parameters = {"window_days": WINDOW_DAYS, "exits": list(EXITS)}
-    sql.run(cursor, "analytics", "window_counts", parameters)
-    sql.run(cursor, "analytics", "refresh_cells", parameters)
+    """Fill ``cell_curve`` and ``cell_window`` for the metrics in ``refreshed``, each as of its own moment.
+
+    A metric's cells are numbered 4 x its id and on: its window on both clocks, its own 180 days, its last 30.
+    """
+    cursor.execute(
+        """insert into picked
+           select r.metric_id * 4 + k.cell, r.job_id, r.stage_id,
+                  (array_position(%(categories)s::text[], s.category::text) - 1) * 1000 + s.position,
+                  r.as_of - make_interval(days => k.days), r.as_of, r.as_of, k.clocks, k.cell = 0
+           from refreshed r
+           cross join lateral (select category, position from ats_stage s where s.id = r.stage_id offset 0) s
+           cross join (values (0, %(window)s, '{cd,bd}'::text[]), (1, %(baseline)s, '{bd}'), (2, %(recent)s, '{bd}')) as k(cell, days, clocks)
+           where r.with_own or k.cell <> 1""",
+        {
+            "categories": [str(category) for category in CATEGORY_RANK],
+            "window": WINDOW_DAYS,
+            "baseline": samples.BASELINE_DAYS,
+            "recent": samples.RECENT_DAYS,
+        },
+    )
+    samples.compute(cursor)
 
 
 def refresh_dirty(*, aged: bool) -> int:

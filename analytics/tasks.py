@@ -8,7 +8,7 @@ from typing import Any
 from celery import shared_task
 
 from accounts.models import Organization
-from analytics import rebuilding, services
+from analytics import calendars, rebuilding, services
 from config import flow
 from connectors.batches import carry
 
@@ -29,7 +29,8 @@ def refresh() -> None:
 
 @shared_task(name="analytics.refresh_aged")
 def refresh_aged() -> None:
-    """Percentiles of cells that only time has changed: people wait on."""
+    """Percentiles of cells that only time has changed: people wait on. Calendars whose zone or year has changed."""
+    calendars.recompile_all()
     services.refresh_dirty(aged=True)
 
 

@@ -1,4 +1,4 @@
--- The touched applications' changes of place, from their ledger. Reads touched, job_left_open; fills move.
+-- The touched applications' changes of place, from their ledger (as known at known_by; null: all of it). Reads touched, job_left_open; fills move.
 -- Fold order: occurred_at, then what the source says of its own recording (unknown first), then the event id.
 -- A place is (job, stage); a terminal event leads nowhere (stage null). An event without a job stays on the current one.
 insert into move
@@ -24,7 +24,8 @@ from (
                 from touched t
                 cross join lateral (
                     select * from ats_candidateevent c
-                    where c.application_id = t.application_id and c.event_type = any(%(moving)s) offset 0) l
+                    where c.application_id = t.application_id and c.event_type = any(%(moving)s)
+                      and (%(known_by)s::timestamptz is null or c.recorded_at <= %(known_by)s) offset 0) l
             ) e
             window w as (partition by e.application_id
                          order by e.occurred_at, e.source_recorded_at nulls first, e.provider_event_id)

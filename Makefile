@@ -4,10 +4,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev demo run test check bench faults format schema lock clean
 
-PORT ?= 8000
-export PORT
-
-PYTHON := .venv/bin/python
+VENV_PYTHON := .venv/bin/python
+# both cores; a file's tests stay together, since some share servers
+PYTEST_ARGS ?= -n 2 --dist loadfile
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -19,31 +18,31 @@ setup-dev: ## install what testing and checking need too
 	@scripts/setup.sh requirements-dev.txt
 
 demo: setup ## the whole system on a simulated company; Ctrl-C stops it (PORT=8000)
-	@exec $(PYTHON) manage.py demo
+	@exec $(VENV_PYTHON) manage.py demo
 
 run: setup ## the same system for your own ATS account (PORT=8000)
-	@exec $(PYTHON) manage.py stack
+	@exec $(VENV_PYTHON) manage.py stack
 
 test: setup-dev ## every test, on real servers and workers
-	@$(PYTHON) -m pytest -q $(PYTEST_ARGS)
+	@$(VENV_PYTHON) -m pytest -q $(PYTEST_ARGS)
 
 check: setup-dev ## format, lint, types, import contracts, migrations, OpenAPI
 	@scripts/check.sh
 
 bench: setup-dev ## ours beside peers and limits, in one run
-	@$(PYTHON) -m benchmarks $(BENCH_ARGS)
+	@$(VENV_PYTHON) -m benchmarks $(BENCH_ARGS)
 
 faults: setup-dev ## kill and cut things while events flow, then compare with what was sent
-	@$(PYTHON) -m benchmarks.faults $(FAULTS_ARGS)
+	@$(VENV_PYTHON) -m benchmarks.faults $(FAULTS_ARGS)
 
 format: setup-dev ## rewrite the code in the agreed format
-	@$(PYTHON) -m ruff format -q . && $(PYTHON) -m ruff check -q --fix .
+	@$(VENV_PYTHON) -m ruff format -q . && $(VENV_PYTHON) -m ruff check -q --fix .
 
 schema: setup-dev ## write docs/openapi.yaml anew
-	@$(PYTHON) manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
+	@$(VENV_PYTHON) manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
 
 lock: ## pin what pyproject.toml asks for (needs uv)
 	@scripts/lock.sh
 
 clean: ## remove var/: the embedded servers' data, logs and local secrets
-	@$(PYTHON) scripts/clean.py
+	@$(VENV_PYTHON) scripts/clean.py

@@ -16,21 +16,38 @@ OFFLINE = {
 
 def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    from django.conf import settings
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
+    from django.db import OperationalError
 
     from config import embedded, leases
 
     command = sys.argv[1] if len(sys.argv) > 1 else ""
     offline = command in OFFLINE or command.startswith("-") or {"-h", "--help", "--version"} & set(sys.argv)
+    lease = None
     try:
-        # held until this process ends
-        lease = None if offline else leases.start(embedded.var_dir(), embedded.needed())
-    except embedded.EmbeddedError as error:
-        print(f"error: {error}", file=sys.stderr)
+        settings.INSTALLED_APPS  # noqa: B018  (read now: a bad setting must not start servers first)
+        if not offline:
+            lease = leases.start(embedded.var_dir(), embedded.needed())  # held until this process ends
+        execute_from_command_line(sys.argv)
+    except (embedded.EmbeddedError, ImproperlyConfigured, OperationalError) as error:
+        if "--traceback" in sys.argv:
+            raise
+        print(f"error: {_sentence(error, OperationalError)}", file=sys.stderr)
         return 1
-    execute_from_command_line(sys.argv)
     del lease
     return 0
+
+
+def _sentence(error: Exception, database_error: type[Exception]) -> str:
+    """What went wrong and what to do, in one line; a driver's message goes on with guesses."""
+    first = (str(error).splitlines() or [type(error).__name__])[0]
+    return (
+        f"the database refused: {first}; check DATABASE_URL, or see the whole with --traceback."
+        if isinstance(error, database_error)
+        else first
+    )
 
 
 if __name__ == "__main__":

@@ -9,9 +9,9 @@ from datetime import datetime
 
 from django.db.models import Q, QuerySet
 
-from analytics.bands import Band, Yardstick, yardstick
+from analytics.bands import Band
 from analytics.cells import Question, compiled_for, open_visits
-from analytics.heatmap import Ages, Json
+from analytics.heatmap import Ages, Json, default_yardstick
 from analytics.models import StageVisit
 from ats.models import Application, Job, Stage
 from ats.selectors import UNRESOLVED
@@ -84,7 +84,7 @@ def _entered_when(job: Job, stages: Sequence[Stage], question: Question, wanted:
     cell counts in it, to the last rounded digit, and the database can page through them.
     """
     entered.sort()
-    measure = yardstick(category=stages[0].category if stages else None)
+    measure = default_yardstick(stages[0].category)
     ages = ages_of(job, entered, question)
     bands = [measure.thresholds.band(age) for age in ages.bd(entered)]
     on_clock = ages.on(question.clock, entered)
@@ -118,7 +118,7 @@ def rows(job: Job, visits: Sequence[StageVisit], question: Question) -> list[Jso
 
 def _row(visit: StageVisit, *, age: float, age_bd: float, clock: str, issues: list[Json]) -> Json:
     application, candidate = visit.application, visit.application.candidate
-    measure: Yardstick = yardstick(category=visit.stage.category)
+    measure = default_yardstick(visit.stage.category)
     return {
         "candidate": {"id": candidate.pk, "name": str(candidate), "email": candidate.email},
         "application": {

@@ -179,7 +179,7 @@ def _merge(known: dict[str, Dated], told: Facts, at: datetime) -> None:
     if before is None:
         known[told.external_id] = Dated(told, at)
         return
-    if before.facts == told:
+    if before.facts is told or before.facts == told:
         before.at = max(before.at, at)
         return
     newer, older = (told, before.facts) if at >= before.at else (before.facts, told)

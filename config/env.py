@@ -65,7 +65,8 @@ def url(name: str, schemes: tuple[str, ...]) -> str:
     value = text(name)
     scheme = urlsplit(value).scheme
     if value and scheme not in schemes:
-        raise ImproperlyConfigured(f"{name} must start with {' or '.join(f'{s}://' for s in schemes)}, not {scheme or 'nothing'}://.")
+        wanted = " or ".join(f"{allowed}://" for allowed in schemes)
+        raise ImproperlyConfigured(f"{name} must start with {wanted}{f', not {scheme}://' if scheme else ''}.")
     return value
 
 

@@ -13,7 +13,7 @@ from config.celery import app
 from connectors.models import Batch, SyncRun
 
 #: without a live worker within this many seconds, waiting makes no sense
-WORKER_PATIENCE = 8.0
+WORKER_PATIENCE = 4.0
 LOOK_EVERY = 0.25
 
 

@@ -19,7 +19,8 @@ from issues.decisions import decide
 from issues.lifecycle import PAST, Action, IllegalAction
 from issues.models import Issue, IssueTransition, Watch
 
-SEVERITY_COLOURS = {"low": "info", "medium": "warning", "high": "danger", "critical": "danger"}
+#: low stays grey
+SEVERITY_COLOURS = {"medium": "info", "high": "warning", "critical": "danger"}
 STATUS_COLOURS = {"open": "danger", "acknowledged": "warning", "snoozed": "info", "resolved": "success"}
 
 
@@ -41,7 +42,10 @@ class IssueAdmin(EvidenceAdmin):
     list_filter = ("status", "severity", "issue_type", ("organization", OwnRows))
     list_select_related = ("job", "stage", "application__candidate")
     search_fields = ("sentence", "job__title", "application__external_id__exact", "fingerprint__exact")
-    exclude = ("evidence",)
+    fields = (
+        "sentence", "severity", "score", "status", "proof", "job", "stage", "application", "visit", "detected_at", "opened_at",
+        "last_seen_at", "snoozed_until", "resolved_at", "resolved_by", "organization", "issue_type", "fingerprint", "version",
+    )  # fmt: skip
     readonly_fields = ("proof",)
     inlines = (TransitionInline,)
     actions = ("acknowledge", "snooze_a_day", "snooze_a_week", "resolve", "reopen")

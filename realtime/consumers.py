@@ -14,7 +14,7 @@ from asgiref.sync import sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import close_old_connections
 
-from realtime import resume
+from realtime import outlet, resume
 from realtime.hub import NOT_YOURS, Ended, Subscription, hub
 from realtime.topics import Listener, NotYours, topic_for
 
@@ -72,11 +72,14 @@ class UpdatesConsumer(AsyncWebsocketConsumer):
             await hub().unsubscribe(self.subscription)
 
     async def _tell(self, subscription: Subscription) -> None:
+        way_out = outlet.of(self.scope)
         try:
             spread = random.uniform(0.9, 1.1)  # noqa: S311  (so that not all come back at once; no secret)
             async with asyncio.timeout(LONGEST_SECONDS * spread):
                 while True:
-                    await self.send((await subscription.next()).text)
+                    told = await subscription.next()
+                    await self.send(told.text)
+                    await way_out.room(unless=lambda: subscription.ended)
         except TimeoutError:
             await self.close(GO_AND_COME_BACK)
         except Ended as end:

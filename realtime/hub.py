@@ -15,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -50,7 +51,7 @@ class Ended(Exception):
         self.last_words = last_words
 
 
-RIGHTS_ENDED, NOT_YOURS, TOO_SLOW, TOO_MANY = 4401, 4404, 4408, 4429
+OUR_MISTAKE, RIGHTS_ENDED, NOT_YOURS, TOO_SLOW, TOO_MANY = 1011, 4401, 4404, 4408, 4429
 
 
 class Subscription:
@@ -84,6 +85,10 @@ class Subscription:
         self._waiting.clear()
         self._end = self._end or end
         self._ready.set()
+
+    @property
+    def ended(self) -> bool:
+        return self._end is not None
 
     async def next(self) -> log.Told:
         """The next thing to tell. Raises ``Ended``."""
@@ -128,6 +133,12 @@ class Feed:
                 await asyncio.sleep(1)
                 self._news.set()
                 continue
+            except Exception:
+                # a mistake of ours: better openly off than silently behind
+                logger.exception("update log not understood", extra={"action": "log_misread"})
+                for subscription in self.subscriptions:
+                    subscription.finish(Ended(OUR_MISTAKE))
+                return
             self._tell(changes)
             # a reading that is dear is made less often: streams never take more than a quarter of a connection
             pause = max(PACE_SECONDS, 3 * (time.monotonic() - began))
@@ -211,6 +222,7 @@ class Hub:
             if feed is None:
                 feed = await self._open_feed(organization_id)
             feed.subscriptions.add(subscription)
+            self._start(feed, partial(feed.run, self._read))
             return feed.position
 
     async def _open_feed(self, organization_id: int) -> Feed:
@@ -222,7 +234,6 @@ class Hub:
         await self._ask_for_hints(feed)
         feed.position = (await self._read(log.last_numbers, [organization_id]))[organization_id]
         self._feeds[organization_id] = feed
-        self._start(feed, lambda: feed.run(self._read))
         return feed
 
     async def _close_feed(self, feed: Feed) -> None:

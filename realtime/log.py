@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from django.db import connection
 from django.db.models import Count
@@ -57,7 +56,7 @@ class Subject:
 
     kind: str
     job_id: int | None
-    payload: Mapping[str, Any]
+    sync_run_id: int | None
     number: int
 
 
@@ -101,7 +100,7 @@ def _subjects(organization_id: int, *, after: int, upto: int | None, job_id: int
         )
         rows = cursor.fetchall()
     first, last = rows[0][:2]
-    return first, last, [Subject(kind, job, payload, number) for _, _, kind, job, payload, number in rows if kind is not None]
+    return first, last, [Subject(*row[2:]) for row in rows if row[2] is not None]
 
 
 def _jobs_told(organization_id: int, subjects: Iterable[Subject]) -> list[Told]:
@@ -141,7 +140,7 @@ def open_tasks(job_ids: Iterable[int]) -> dict[int, int]:
 
 
 def _sync_runs_told(organization_id: int, subjects: Iterable[Subject]) -> list[Told]:
-    numbers = {one.payload["sync_run"]: one.number for one in subjects if one.kind == "sync"}
+    numbers = {one.sync_run_id: one.number for one in subjects if one.sync_run_id is not None}
     if not numbers:
         return []
     runs = SyncRun.objects.filter(pk__in=numbers).select_related("connector")

@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.views.decorators.http import require_GET
 
 from config.drf import problem_response
-from realtime import resume, topics
+from realtime import outlet, resume, topics
 from realtime.hub import Ended, Subscription, hub
 from realtime.topics import Listener, NotYours, Topic
 
@@ -38,7 +38,8 @@ async def updates(request: HttpRequest) -> HttpResponseBase:
         subscription = await hub().subscribe(listener, topic, after=resume.parse(after, topic.organization_ids))
     except Ended:
         return problem_response(request, 429, "Too many streams are open; close some.")
-    response = StreamingHttpResponse(_events(subscription), content_type="text/event-stream")
+    events = _events(subscription, outlet.of(getattr(request, "scope", {})))
+    response = StreamingHttpResponse(events, content_type="text/event-stream")
     response["Cache-Control"] = "no-cache, no-transform"
     response["X-Accel-Buffering"] = "no"
     return response
@@ -57,7 +58,7 @@ def _admit(request: HttpRequest) -> tuple[Listener | None, Topic]:
         connections.close_all()
 
 
-async def _events(subscription: Subscription) -> AsyncIterator[str]:
+async def _events(subscription: Subscription, way_out: outlet.Outlet) -> AsyncIterator[str]:
     numbers: dict[int, int] = {}
     try:
         yield "retry: 2000\n\n"
@@ -70,6 +71,7 @@ async def _events(subscription: Subscription) -> AsyncIterator[str]:
                 continue
             numbers.update(told.numbers)
             yield f"id: {resume.render(numbers)}\ndata: {told.text}\n\n"
+            await way_out.room(unless=lambda: subscription.ended)
     except Ended as end:
         if end.last_words:
             yield f"data: {end.last_words}\n\n"

@@ -115,7 +115,7 @@ def open_issues(organization: Organization) -> set[tuple[Any, ...]]:
 def open_tasks(organization: Organization) -> set[tuple[Any, ...]]:
     """By the issue each is about."""
     rows = Task.objects.filter(organization=organization).exclude(status__in=Task.ENDED)
-    return set(rows.values_list("issue__issue_type", "issue__application__external_id", "issue__job__external_id", "title", "priority"))
+    return set(rows.values_list("issue__issue_type", "issue__application__external_id", "issue__job__external_id", "priority"))
 
 
 def no_two_of_one_identity(organization: Organization) -> None:
@@ -128,17 +128,16 @@ def no_two_of_one_identity(organization: Organization) -> None:
 
 def foreign_rows(organization: Organization) -> dict[str, int]:
     """Rows of the organization that point at another one's; every number must be 0."""
+    pointers = (
+        (CandidateEvent, "application"), (CandidateEvent, "job"), (CandidateEvent, "stage_to"), (Application, "candidate"),
+        (Application, "job"), (Application, "current_stage"), (StageVisit, "application"), (StageVisit, "job"), (StageMetric, "job"),
+        (StageMetric, "stage"), (Issue, "application"), (Issue, "job"), (Task, "issue"),
+    )  # fmt: skip
     return {
-        "events": CandidateEvent.objects.filter(organization=organization)
-        .exclude(application__organization=organization)
-        .exclude(application=None)
-        .count(),
-        "applications": Application.objects.filter(organization=organization).exclude(candidate__organization=organization).count(),
-        "jobs": Application.objects.filter(organization=organization).exclude(job__organization=organization).exclude(job=None).count(),
-        "visits": StageVisit.objects.filter(organization=organization).exclude(application__organization=organization).count(),
-        "cells": StageMetric.objects.filter(organization=organization).exclude(job__organization=organization).count(),
-        "issues": Issue.objects.filter(organization=organization).exclude(application__organization=organization).count(),
-        "tasks": Task.objects.filter(organization=organization).exclude(issue__organization=organization).count(),
+        f"{model.__name__}.{field}": model.objects.filter(organization=organization, **{f"{field}__isnull": False})
+        .exclude(**{f"{field}__organization": organization})
+        .count()
+        for model, field in pointers
     }
 
 

@@ -56,6 +56,9 @@ def pytest_configure(config: pytest.Config) -> None:
     import django
 
     django.setup()
+    from django.conf import settings
+
+    settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # its absence would be warned about, and warnings are errors here
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -48,7 +48,7 @@ class Worker(threading.Thread):
                 cursor.execute("select pg_backend_pid()")
                 self.pid = cursor.fetchone()[0]
             self._work()
-        except BaseException as error:  # noqa: BLE001 (told to the test's thread by finish)
+        except BaseException as error:
             self.error = error
         finally:
             connection.close()

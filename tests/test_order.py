@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from analytics import rebuilding
 from connectors.models import Connector
-from tests.canonical import Dump, differences, dump, foreign_rows, no_two_of_one_identity
+from tests.canonical import differences, dump, foreign_rows, no_two_of_one_identity
 from tests.oracles.histories import STAGE_ORDER, START, History, seeded_history
 from tests.oracles.visits import Cell, Folded, cells, fold, job_histories, ledgers
 from tests.walking import bring_in, cut, file_connector, row_of

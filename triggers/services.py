@@ -13,7 +13,8 @@ from issues.detection import calendar_of
 from triggers.models import Task, TriggerRule
 from triggers.playbook import DEFAULT, Play, Subject, TaskSpec, task_for
 
-#: Issues of these applications that are open and for which nobody has a task or has ended one since they opened.
+#: Issues of these applications that are open and for which nobody has a task or has ended one since they opened. What
+#: the machine called obsolete nobody has ended: it may do so a moment after another worker reopened the issue.
 WITHOUT_TASK = """
 select i.id, i.issue_type, i.severity, i.sentence, i.job_id, coalesce(j.title, ''), coalesce(s.name, '')
 from unnest(%(applications)s::bigint[]) as t(application_id)
@@ -22,7 +23,7 @@ left join lateral (select title from ats_job j where j.id = i.job_id offset 0) j
 left join lateral (select name from ats_stage s where s.id = i.stage_id offset 0) s on true
 where not exists (
     select 1 from triggers_task k where k.issue_id = i.id
-      and (k.status in ('open', 'in_progress') or k.ended_at >= i.opened_at) offset 0)
+      and (k.status in ('open', 'in_progress') or k.status <> 'obsolete' and k.ended_at >= i.opened_at) offset 0)
 order by i.id
 """
 

@@ -6,7 +6,7 @@
 -- S(t) = product over exit times of (1 - d/n): summed as logarithms, compared with a tolerance of 1e-9.
 insert into cell_curve
 with calendar as materialized (
-    select c.calendar_id, array_agg(extract(epoch from s.starts_at)::float8 order by s.starts_at) as starts,
+    select c.calendar_id, array_agg(date_part('epoch', s.starts_at) order by s.starts_at) as starts,
            array_agg(s.bd_before order by s.starts_at) as before, array_agg(s.bd_per_second order by s.starts_at) as rates
     from (select distinct calendar_id from job_clock) c
     cross join lateral (select * from analytics_calendarsegment s where s.calendar_id = c.calendar_id offset 0) s
@@ -19,7 +19,7 @@ with calendar as materialized (
     join calendar c on c.calendar_id = j.calendar_id
     cross join lateral (
         select left_at is not null and left_at <= p.as_of as is_over, exit_kind = any(%(exits)s) as ends,
-               extract(epoch from least(coalesce(left_at, p.as_of), p.as_of) - entered_at)::float8 as seconds,
+               date_part('epoch', least(coalesce(left_at, p.as_of), p.as_of) - entered_at) as seconds,
                case when not 'bd' = any(p.clocks) then null
                     when left_at <= p.as_of and v.bd is not null then v.bd
                     else floor(greatest(0, business_days_at(e.until_s, c.starts, c.before, c.rates)
@@ -30,8 +30,8 @@ with calendar as materialized (
                                          where h.job_id = p.job_id and h.held_from < e.until_s and h.held_until > e.entered_s), 0)
                          ) * 10000 + 0.50001) / 10000 end as bd
         from analytics_stagevisit v
-        cross join lateral (select extract(epoch from least(coalesce(v.left_at, p.as_of), p.as_of))::float8 as until_s,
-                                   extract(epoch from v.entered_at)::float8 as entered_s) e
+        cross join lateral (select date_part('epoch', least(coalesce(v.left_at, p.as_of), p.as_of)) as until_s,
+                                   date_part('epoch', v.entered_at) as entered_s) e
         where v.job_id = p.job_id and v.stage_id = p.stage_id
           and v.entered_at >= p.since and v.entered_at < p.until and v.entered_at < p.as_of
           and (v.entry_precision = 'exact' or v.entry_precision = 'bounded' and v.entry_gap <= 86400)

@@ -6,7 +6,7 @@
 -- may come after it, or each row would carry it.
 insert into derived
 with calendar as materialized (
-    select c.calendar_id, array_agg(extract(epoch from s.starts_at)::float8 order by s.starts_at) as starts,
+    select c.calendar_id, array_agg(date_part('epoch', s.starts_at) order by s.starts_at) as starts,
            array_agg(s.bd_before order by s.starts_at) as before, array_agg(s.bd_per_second order by s.starts_at) as rates
     from (select distinct calendar_id from job_clock) c
     cross join lateral (select * from analytics_calendarsegment s where s.calendar_id = c.calendar_id offset 0) s
@@ -44,7 +44,7 @@ select v.event_id, v.application_id, v.n, v.job_id, v.stage_id,
                            from job_hold h where h.job_id = v.job_id and h.held_from < v.left_s and h.held_until > v.entered_s), 0)
            ) * 10000 + 0.50001) / 10000 end
 from (
-    select m.*, extract(epoch from occurred_at)::float8 as entered_s, lead(extract(epoch from occurred_at)::float8) over w as left_s,
+    select m.*, date_part('epoch', occurred_at) as entered_s, lead(date_part('epoch', occurred_at)) over w as left_s,
            count(stage_id) over w as n,
            lead(occurred_at) over w as left_at, lead(event_type) over w as next_type, lead(stage_id) over w as next_stage,
            lead(job_id) over w as next_job, lead(gap) over w as next_gap, lead(precision) over w as next_precision

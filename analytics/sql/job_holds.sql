@@ -1,7 +1,7 @@
 -- When the jobs in job_clock were on hold, from what is known at known_by (null: everything); seconds since 1970, so that a
 -- hold without end is 'infinity'. Parameter: known_by.
 insert into job_hold
-select job_id, extract(epoch from occurred_at)::float8, coalesce(extract(epoch from until)::float8, 'infinity')
+select job_id, date_part('epoch', occurred_at), coalesce(date_part('epoch', until), 'infinity')
 from (
     select e.job_id, e.occurred_at, e.status,
            lead(e.occurred_at) over (partition by e.job_id order by e.occurred_at, e.source_recorded_at nulls first, e.provider_event_id) as until

@@ -1,5 +1,6 @@
 -- How each touched application stands, as a function of its events. Reads touched(application_id). Parameter: moving.
--- The newest moving event decides (fold order), so a late event cannot move a snapshot back. One pass over the events.
+-- The newest moving event decides (fold order), so a late event cannot move a snapshot back; the job of somebody whose
+-- moves name none is that of the newest event that does. One pass over the events.
 update ats_application a set
     status = n.status, current_stage_id = n.stage_id, job_id = coalesce(n.job_id, a.job_id), applied_at = n.applied_at,
     last_event_at = n.last_event_at, last_activity_at = n.last_activity_at
@@ -15,7 +16,7 @@ from (
     from (
         select e.application_id, e.event_type, e.stage_to_id, e.moves,
                row_number() over newest_first as n,
-               (array_agg(e.job_id) filter (where e.moves and e.job_id is not null) over whole)[1] as job_id,
+               (array_agg(e.job_id) filter (where e.job_id is not null) over whole)[1] as job_id,
                min(e.occurred_at) filter (where e.event_type = 'application_created') over whole as applied_at,
                max(e.occurred_at) over whole as last_event_at,
                max(e.occurred_at) filter (where e.event_type not in

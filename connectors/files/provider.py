@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -14,8 +15,10 @@ from connectors.events import (
     CandidateFacts,
     EventType,
     JobFacts,
+    JobStatus,
     Mapped,
     NormalizedEvent,
+    StageCategory,
     StageFacts,
 )
 from connectors.exceptions import NotConfigured, PayloadNotUnderstood
@@ -89,27 +92,40 @@ def _metadata(row: ImportRow) -> dict[str, Any]:
 def _jobs(row: ImportRow) -> tuple[JobFacts, ...]:
     if not (row.job_external_id and (row.job_title or row.department or row.job_status or row.job_opened_at)):
         return ()
-    return (
-        JobFacts(
-            external_id=row.job_external_id,
-            title=row.job_title,
-            department=row.department,
-            status=row.job_status,
-            opened_at=row.job_opened_at,
-        ),
-    )
+    return (_job(row.job_external_id, row.job_title, row.department, row.job_status, row.job_opened_at),)
 
 
 def _stages(row: ImportRow) -> tuple[StageFacts, ...]:
-    told = []
-    if row.stage_from and (row.stage_from_name or row.stage_from_category):
-        told.append(StageFacts(external_id=row.stage_from, name=row.stage_from_name, category=row.stage_from_category))
-    if row.stage_to and (row.stage_to_name or row.stage_to_category):
-        told.append(StageFacts(external_id=row.stage_to, name=row.stage_to_name, category=row.stage_to_category))
-    return tuple(told)
+    came = row.stage_from and (row.stage_from_name or row.stage_from_category)
+    went = row.stage_to and (row.stage_to_name or row.stage_to_category)
+    if came and went:
+        return (
+            _stage(row.stage_from, row.stage_from_name, row.stage_from_category),
+            _stage(row.stage_to, row.stage_to_name, row.stage_to_category),
+        )
+    if went:
+        return (_stage(row.stage_to, row.stage_to_name, row.stage_to_category),)
+    return (_stage(row.stage_from, row.stage_from_name, row.stage_from_category),) if came else ()
 
 
 def _candidates(row: ImportRow) -> tuple[CandidateFacts, ...]:
     if not (row.candidate_external_id and (row.candidate_name or row.candidate_email or row.source)):
         return ()
-    return (CandidateFacts(external_id=row.candidate_external_id, name=row.candidate_name, email=row.candidate_email, source=row.source),)
+    return (
+        CandidateFacts(
+            external_id=row.candidate_external_id, name=row.candidate_name, email=row.candidate_email, source=row.source
+        ),
+    )
+
+
+# Row after row repeats the same few jobs and stages: made once, told apart from the last telling by identity.
+@lru_cache(maxsize=4096)
+def _job(
+    external_id: str, title: str | None, department: str | None, status: JobStatus | None, opened_at: datetime | None
+) -> JobFacts:
+    return JobFacts(external_id=external_id, title=title, department=department, status=status, opened_at=opened_at)
+
+
+@lru_cache(maxsize=4096)
+def _stage(external_id: str, name: str | None, category: StageCategory | None) -> StageFacts:
+    return StageFacts(external_id=external_id, name=name, category=category)

@@ -9,15 +9,15 @@ with span as (
       and number <= coalesce(%(upto)s::bigint, 9223372036854775807)
 ),
 subjects as (
-    select kind, job_id, payload, max(number) as number
+    select kind, job_id, (payload ->> 'sync_run')::bigint as sync_run_id, max(number) as number
     from realtime_update
     where organization_id = %(organization)s and number > %(after)s
       and number <= coalesce(%(upto)s::bigint, 9223372036854775807)
       and (%(job)s::bigint is null or job_id is null or job_id = %(job)s)
       and (select last - first from span) < %(longest)s
-    group by kind, job_id, payload
+    group by kind, job_id, sync_run_id
     limit %(most)s
 )
-select span.first, span.last, s.kind, s.job_id, s.payload, s.number
+select span.first, span.last, s.kind, s.job_id, s.sync_run_id, s.number
 from span left join subjects s on true
 order by s.number

@@ -108,12 +108,15 @@ const sayChanges = seldom(10_000, () => {
   changedCells = 0;
 });
 
+// The words of SyncRun.State, as the page itself uses them.
+const STATES = { queued: "queued", running: "fetching", flowing: "in flow", settling: "settling" };
+
 function syncHeard(message) {
   if (message.state === "succeeded" || message.state === "failed") return refreshSoon();
   const shown = document.querySelector(`[data-run="${message.sync_run}"] > span`);
   if (!shown) return refreshSoon();
   const flow = message.in_flow ? ` · ${message.in_flow} in flow` : "";
-  shown.textContent = `${message.name}: ${message.mode}, ${message.state} · ${message.fetched} fetched${flow}`;
+  shown.textContent = `${message.name}: ${message.mode}, ${STATES[message.state]} · ${message.fetched} fetched${flow}`;
 }
 
 // --- fetching the page afresh, without losing place ----------------------------------------------------

@@ -5,7 +5,8 @@ contract is imported here.
 The rules, where a sentence of the definitions leaves room:
 
 - Events are folded by (occurred_at, source_recorded_at with None first, provider_event_id).
-- The last moving event that names a job sets the current job, also one that ends the visit.
+- The last moving event that names a job sets the current job, also one that ends the visit. For the snapshot, if no moving
+  event names one, the last event of any kind that does.
 - "Already there" (same job and stage, visit running) holds for every moving event that goes somewhere,
   ``application_moved`` too: no new visit, unless ``metadata.gap`` is true.
 - A short B between two visits to A is absorbed by the visit before it, all such B of a pass at once. In a run
@@ -351,14 +352,15 @@ def _left_open(history: Iterable[tuple[datetime, str]]) -> list[datetime]:
 
 
 def _snapshot(ordered: Sequence[LedgerEvent], visits: Sequence[Visit]) -> Snapshot:
-    job, status = None, "active"
+    job, status, mentioned = None, "active", None
     for event in ordered:
+        mentioned = event.job or mentioned
         if event.moves:
             job = _job_after(event, job)
             status = LEAVING.get(event.event_type, "active")
     current = visits[-1] if visits and visits[-1].left_at is None else None
     return Snapshot(
-        job=job,
+        job=job or mentioned,
         stage=current.stage if current else None,
         status=status,
         stage_entered_at=current.entered_at if current else None,

@@ -14,6 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from accounts.models import Membership
+from connectors.models import Batch, SyncRun
 from realtime import services
 from realtime.models import Update
 from tests.live import LiveStack
@@ -122,6 +123,27 @@ def test_a_burst_is_told_as_a_few_messages_of_which_the_last_is_right(acme: Any,
 
     assert len(messages) < 40
     assert messages[-1]["open"] == 1
+
+
+def test_the_progress_of_a_run_is_told_to_everybody_in_the_organization(acme: Any, dial: Any) -> None:
+    job = acme.job()
+    run = SyncRun.objects.create(connector=acme.connector, mode="full", state="flowing", fetched=7)
+    token = token_of(acme.member("alice"))
+    sockets = [dial(token=token), dial(f"?jobId={job.pk}", token=token)]
+    for socket in sockets:
+        hear(socket)
+    batch = acme.batch()
+    Batch.objects.filter(pk=batch.pk).update(sync_run=run, raw_count=12, created_count=10, skipped_count=1, failed_count=1)
+
+    services.push_sync_run(run.pk)
+    for socket in sockets:
+        told = hear(socket)
+        assert (told["type"], told["sync_run"], told["name"], told["mode"], told["state"]) == ("sync", run.pk, "ats", "full", "flowing")
+        assert [told[name] for name in ("fetched", "created", "skipped", "failed", "in_flow")] == [7, 10, 1, 1, 12]
+
+    SyncRun.objects.filter(pk=run.pk).update(state="succeeded")
+    services.push_batch(Batch.objects.get(pk=batch.pk))
+    assert hear(sockets[0])["state"] == "succeeded"
 
 
 def test_only_the_named_job_is_told(acme: Any, dial: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,11 @@ SANDBOX_READY = "sandbox ready: "
 class Command(BaseCommand):
     help = "Run the whole system on a simulated company: servers, workers, web, a company's 18 months of hiring, and its live changes."
 
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--applications", type=int, metavar="N", help="size of the simulated company's past (default: about 6,000)")
+
     def handle(self, *args: Any, **options: Any) -> None:
+        self.size = options["applications"]
         self.began = time.monotonic()
         self.ready = False
         try:
@@ -72,12 +77,13 @@ class Command(BaseCommand):
             raise DemoError(f"{home} is gone but the database still holds the company it belonged to; make clean starts over.")
         home.mkdir(exist_ok=True)
         history = home / "history.jsonl.gz"
+        size = f" --applications {self.size}" if self.size is not None and not loaded else ""  # later it is remembered
         if not loaded:
             history.unlink(missing_ok=True)  # exported anew, up to now
         stack.supervisor.add(
             "sandbox",
             f"python -m connectors.sandbox serve --port {self.logins.sandbox_port} --api-key {self.logins.sandbox_key} "
-            f"--state-dir '{home / 'company'}' --export '{history}'",
+            f"--state-dir '{home / 'company'}' --export '{history}'{size}",
         )
         self._say("starting the simulated company and its API")
         stack.wait("sandbox", lambda: self.ready)

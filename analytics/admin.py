@@ -16,7 +16,7 @@ from analytics.models import StageMetric, StageVisit, WorkingCalendar
 from analytics.public_holidays import public_holidays
 
 
-class WorkingCalendarForm(forms.ModelForm):  # type: ignore[type-arg]
+class WorkingCalendarForm(forms.ModelForm):
     class Meta:
         model = WorkingCalendar
         fields = ("organization", "job", "zone", "working_days", "opens_at", "closes_at", "country", "subdivision", "closing_days")

@@ -17,6 +17,7 @@ from rest_framework.views import APIView
 from accounts.selectors import organization_ids
 from analytics import drilldown, selectors
 from analytics.parameters import CommonParameters, DrilldownParameters
+from analytics.past import as_known
 from analytics.shapes import JobHeatmapSerializer, OrgHeatmapSerializer, WaitingSerializer
 from ats.filters import JobFilter
 from ats.models import Job
@@ -92,5 +93,8 @@ class Drilldown(GenericAPIView[Any]):
             raise ValidationError({"name": [str(error)]}) from None
         if not stages:
             raise Http404
-        page = self.paginate_queryset(drilldown.visits_in_cell(job, stages, question, parameters.wanted()))
-        return self.get_paginated_response(drilldown.rows(job, page or [], question))
+        with as_known(question.known_by, [job.organization_id]):
+            measure = drilldown.measure_of(job, stages, question)
+            page = self.paginate_queryset(drilldown.visits_in_cell(job, stages, question, parameters.wanted(), measure))
+            rows = drilldown.rows(job, page or [], question, measure)
+        return self.get_paginated_response(rows)

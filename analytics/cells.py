@@ -18,8 +18,8 @@ from analytics import baselines
 from analytics.calendars import JobClocks
 from analytics.estimators import Unit
 from analytics.heatmap import Ages, Json, StageRef, Window, cell
-from analytics.models import StageMetric, StageVisit
-from analytics.numbers import Asked, CellNumbers, Place, kept, kept_measure, kept_others, numbers
+from analytics.models import CategoryMetric, StageMetric, StageVisit
+from analytics.numbers import NOTHING, Asked, CellNumbers, Kept, Place
 from ats.models import CATEGORY_RANK, Job, Stage
 from ats.selectors import UNRESOLVED
 from connectors.events import StageCategory
@@ -167,22 +167,17 @@ class CellReader:
         asked = Asked(question.span, question.as_of, str(question.clock), question.known_by)
         if not question.live:
             found = dict(zip(places, asked.compared(list(places.values())), strict=True))
-            return found, lambda job, category: kept([], Place(job, (), category, None), question.clock, {})
+            return found, lambda job, category: NOTHING.numbers(Place(job, (), category, None), question.clock, {})
         circles = baselines.kept_circles({job.organization_id for job in self._jobs})
-        rows = {key: [row for stage_id in stage_ids if (row := metrics[key[0], stage_id])] for key, stage_ids in stages.items()}
-        afresh = [key for key in places if not question.stored or len(rows[key]) > 1]
-        found = {key: kept(rows[key], place, question.clock, circles) for key, place in places.items() if key not in set(afresh)}
-        for key, (curve, counts, recent) in zip(afresh, asked.of([places[key] for key in afresh]) if afresh else (), strict=True):
-            place = places[key]
-            found[key] = numbers(
-                curve,
-                counts,
-                usual=kept_measure(rows[key], place, circles),
-                category=place.category,
-                recent=recent,
-                others=kept_others(rows[key]),
-            )
-        return found, lambda job, category: kept([], Place(job, (), category, None), question.clock, circles)
+        pools = {(row.job_id, row.category): row for row in CategoryMetric.objects.filter(job__in=self._by_id)}
+        rows = {
+            key: Kept([row for stage_id in stage_ids if (row := metrics[key[0], stage_id])], pools.get((key[0], str(key[1]))))
+            for key, stage_ids in stages.items()
+        }
+        afresh = [key for key in places if not question.stored or rows[key].row is None]
+        computed = dict(zip(afresh, asked.of([places[key] for key in afresh]), strict=True))
+        found = {key: rows[key].numbers(place, question.clock, circles, computed.get(key)) for key, place in places.items()}
+        return found, lambda job, category: NOTHING.numbers(Place(job, (), category, None), question.clock, circles)
 
     def _place(self, key: Key, stage_ids: Sequence[int]) -> Place:
         ref = self._refs[stage_ids[0]]

@@ -154,32 +154,19 @@ class StageVisit(models.Model):
         return f"Visit {self.pk}"
 
 
-class StageMetric(models.Model):
-    """One heatmap cell: counters moved by the batch's own transaction, percentiles refreshed soon after."""
-
-    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+")
-    job = models.ForeignKey(Job, on_delete=models.CASCADE, db_index=False, related_name="stage_metrics")
-    stage = models.ForeignKey(Stage, on_delete=models.CASCADE, db_index=False, related_name="+")
-    #: all-time counters
-    open = models.BigIntegerField(default=0)
-    entered = models.BigIntegerField(default=0)
-    exited = models.BigIntegerField(default=0)
-    #: closed visits that ended in an exit and lasted at least a minute, and the sum of their seconds
-    completed = models.BigIntegerField(default=0)
-    completed_seconds = models.DecimalField(max_digits=24, decimal_places=6, default=0)  # exact: sums must cancel
-    #: counters moved since the percentiles were computed
-    dirty = models.BooleanField(default=True)
+class CellStatistics(models.Model):
+    """What the visits of a cell say of it, recomputed soon after they change."""
 
     #: moment for which everything below holds
     computed_at = models.DateTimeField(null=True)
-    window_days = models.PositiveIntegerField(default=90)
-    window_entered = models.BigIntegerField(default=0)
-    window_exited = models.BigIntegerField(default=0)
+    window_days = models.PositiveIntegerField(default=90, db_default=90)
+    window_entered = models.BigIntegerField(default=0, db_default=0)
+    window_exited = models.BigIntegerField(default=0, db_default=0)
     #: mean calendar hours of completed visits that began in the window
     avg_duration_hours = models.FloatField(null=True)
     #: sample of the product-limit curve; ``p50`` to ``longest`` in calendar days, ``bd_`` in business days
-    n = models.PositiveIntegerField(default=0)
-    n_exits = models.PositiveIntegerField(default=0)
+    n = models.PositiveIntegerField(default=0, db_default=0)
+    n_exits = models.PositiveIntegerField(default=0, db_default=0)
     p50 = models.FloatField(null=True)
     p50_low = models.FloatField(null=True)
     p50_high = models.FloatField(null=True)
@@ -221,11 +208,46 @@ class StageMetric(models.Model):
     oldest_entered_at = models.DateTimeField(null=True)
 
     class Meta:
+        abstract = True
+
+
+class StageMetric(CellStatistics):
+    """One heatmap cell: counters moved by the batch's own transaction, percentiles refreshed soon after."""
+
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+")
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, db_index=False, related_name="stage_metrics")
+    stage = models.ForeignKey(Stage, on_delete=models.CASCADE, db_index=False, related_name="+")
+    #: all-time counters
+    open = models.BigIntegerField(default=0)
+    entered = models.BigIntegerField(default=0)
+    exited = models.BigIntegerField(default=0)
+    #: closed visits that ended in an exit and lasted at least a minute, and the sum of their seconds
+    completed = models.BigIntegerField(default=0)
+    completed_seconds = models.DecimalField(max_digits=24, decimal_places=6, default=0)  # exact: sums must cancel
+    #: counters moved since the percentiles were computed
+    dirty = models.BooleanField(default=True)
+
+    class Meta:
         constraints = [models.UniqueConstraint(fields=["job", "stage"], name="stagemetric_cell")]
         indexes = [models.Index(fields=["organization", "job"], name="stagemetric_dirty", condition=Q(dirty=True))]
 
     def __str__(self) -> str:
         return f"Cell of job {self.job_id}, stage {self.stage_id}"
+
+
+class CategoryMetric(CellStatistics):
+    """The stages of one category of a job as one cell, where there are several: their samples pooled."""
+
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+")
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, db_index=False, related_name="category_metrics")
+    category = models.CharField(max_length=12, db_collation="C")
+
+    class Meta:
+        ordering = ["job", "category"]
+        constraints = [models.UniqueConstraint(fields=["job", "category"], name="categorymetric_cell")]
+
+    def __str__(self) -> str:
+        return f"Cell of job {self.job_id}, category {self.category}"
 
 
 class Baseline(models.Model):

@@ -11,8 +11,8 @@ from analytics.bands import Yardstick
 from analytics.baselines import BD, Circle, Peers, Usual, circles_of, comparable, measure_with, nearest
 from analytics.estimators import Delay, Unit, delay
 from analytics.heatmap import Window
-from analytics.models import Baseline, StageMetric
-from analytics.samples import BASELINE_DAYS, NO_COUNTS, NO_SUMMARY, RECENT_DAYS, Counts, Measured, Pick, Summary, measured, windows_of
+from analytics.models import Baseline, CategoryMetric, CellStatistics, StageMetric
+from analytics.samples import BASELINE_DAYS, NO_COUNTS, NO_SUMMARY, RECENT_DAYS, Counts, Pick, Summary, measured, windows_of
 from ats.models import Job
 
 
@@ -40,7 +40,7 @@ class CellNumbers:
     usual: Usual | None
 
 
-def kept_summary(metric: StageMetric, clock: str) -> Summary:
+def kept_summary(metric: CellStatistics, clock: str) -> Summary:
     """The window's curve as kept on the cell."""
     if clock == Unit.CALENDAR_DAYS:
         values = (metric.p50, metric.p50_low, metric.p50_high, metric.p85, None, metric.longest)
@@ -49,7 +49,7 @@ def kept_summary(metric: StageMetric, clock: str) -> Summary:
     return Summary(metric.n, metric.n_exits, metric.n_open, *values)
 
 
-def kept_counts(metric: StageMetric) -> Counts:
+def kept_counts(metric: CellStatistics) -> Counts:
     return Counts(
         entered=metric.window_entered,
         exited=metric.window_exited,
@@ -63,12 +63,12 @@ def kept_counts(metric: StageMetric) -> Counts:
     )
 
 
-def kept_own(metric: StageMetric) -> Summary:
+def kept_own(metric: CellStatistics) -> Summary:
     return Summary(metric.own_n, metric.own_n_exits, metric.own_n - metric.own_n_exits, metric.own_p50, None, None, metric.own_p85,
                    None, metric.own_longest)  # fmt: skip
 
 
-def kept_recent(metric: StageMetric) -> Summary:
+def kept_recent(metric: CellStatistics) -> Summary:
     return Summary(metric.recent_n, metric.recent_n_exits, metric.recent_n - metric.recent_n_exits, metric.recent_p50,
                    metric.recent_p50_low, None, None, None, metric.recent_longest)  # fmt: skip
 
@@ -95,22 +95,38 @@ def numbers(curve: Summary, counts: Counts, *, usual: Usual | None, category: st
     )
 
 
-def kept(metrics: Sequence[StageMetric], place: Place, clock: str, circles: Mapping[Circle, Summary]) -> CellNumbers:
-    """Of a cell of one stage, as it stands on its row; ``metrics`` may be empty (nobody was ever there)."""
-    one = metrics[0] if metrics else None
-    return numbers(
-        kept_summary(one, clock) if one else NO_SUMMARY,
-        kept_counts(one) if one else NO_COUNTS,
-        usual=nearest(kept_own(one) if one else None, place.job, place.category, circles),
-        category=place.category,
-        recent=kept_recent(one) if one else NO_SUMMARY,
-        others=kept_others(metrics),
-    )
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is kept on a cell: one stage's row, or the category's row beside those of its stages."""
+
+    stages: Sequence[StageMetric] = ()
+    pool: CategoryMetric | None = None
+
+    @property
+    def row(self) -> CellStatistics | None:
+        """None: nothing is kept of this cell (yet)."""
+        return self.stages[0] if len(self.stages) == 1 else self.pool
+
+    def usual(self, place: Place, circles: Mapping[Circle, Summary]) -> Usual | None:
+        """The baseline behind the cell's limit."""
+        return nearest(kept_own(self.row) if self.row else None, place.job, place.category, circles)
+
+    def numbers(
+        self, place: Place, clock: str, circles: Mapping[Circle, Summary], asked: tuple[Summary, Counts] | None = None
+    ) -> CellNumbers:
+        """``asked``: the window's numbers where they were computed for the question."""
+        curve, counts = asked or ((kept_summary(self.row, clock), kept_counts(self.row)) if self.row else (NO_SUMMARY, NO_COUNTS))
+        return numbers(
+            curve,
+            counts,
+            usual=self.usual(place, circles),
+            category=place.category,
+            recent=kept_recent(self.row) if self.row else NO_SUMMARY,
+            others=kept_others(self.stages),
+        )
 
 
-def kept_measure(metrics: Sequence[StageMetric], place: Place, circles: Mapping[Circle, Summary]) -> Usual | None:
-    """The baseline behind a cell's limit: its own only where one stage makes up the cell."""
-    return nearest(kept_own(metrics[0]) if len(metrics) == 1 else None, place.job, place.category, circles)
+NOTHING = Kept()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,47 +138,53 @@ class Asked:
     clock: str
     known_by: datetime | None = None
 
-    def of(self, places: Sequence[Place]) -> list[tuple[Summary, Counts, Summary]]:
-        """The window's curve and counts, and the last 30 days, of each cell."""
-        picks: list[Pick] = []
-        for number, place in enumerate(places):
-            for stage_id in place.stage_ids:
-                picks.append(self._window_pick(2 * number, place, stage_id))
-                picks.append(Pick(2 * number + 1, place.job.pk, stage_id, *windows_of(self.as_of, RECENT_DAYS), self.as_of))
+    def of(self, places: Sequence[Place]) -> list[tuple[Summary, Counts]]:
+        """The window's curve and counts of each cell."""
+        picks = [self._window(number, place, stage_id) for number, place in enumerate(places) for stage_id in place.stage_ids]
         found = measured(picks, known_by=self.known_by)
-        return [self._told(found, number) for number in range(len(places))]
+        return [(found.curve(number, str(self.clock)), found.counts.get(number, NO_COUNTS)) for number in range(len(places))]
 
     def compared(self, places: Sequence[Place]) -> list[CellNumbers]:
         """Everything of each cell, baselines as of the same moment."""
         told = self.of(places)
+        own, recent = self._lately(places, BASELINE_DAYS), self._lately(places, RECENT_DAYS)
         peers = Peers.of({place.job.organization_id for place in places})
         circles = {circle for place in places for _, circle in circles_of(place.job, place.category)}
         known = baselines.circles_at(sorted(circles, key=str), peers, self.as_of, known_by=self.known_by)
-        single = [number for number, place in enumerate(places) if len(place.stage_ids) == 1]
-        since, until = windows_of(self.as_of, BASELINE_DAYS)
-        own = measured(
-            [Pick(number, places[number].job.pk, places[number].stage_ids[0], since, until, self.as_of) for number in single],
-            known_by=self.known_by,
-        )
-        wanted = {(p.job.pk, p.category): (p.job, p.category) for p, (_, _, recent) in zip(places, told, strict=True) if comparable(recent)}
+        wanted = {
+            (place.job.pk, place.category): (place.job, place.category)
+            for place, summary in zip(places, recent, strict=True)
+            if comparable(summary)
+        }
         others = baselines.others_at(list(wanted.values()), peers, self.as_of, known_by=self.known_by)
         return [
             numbers(
                 curve,
                 counts,
-                usual=nearest(own.curve(number) if len(place.stage_ids) == 1 else None, place.job, place.category, known),
+                usual=nearest(own[number], place.job, place.category, known),
                 category=place.category,
-                recent=recent,
+                recent=recent[number],
                 others=others.get((place.job.pk, place.category)),
             )
-            for number, (place, (curve, counts, recent)) in enumerate(zip(places, told, strict=True))
+            for number, (place, (curve, counts)) in enumerate(zip(places, told, strict=True))
         ]
 
-    def _window_pick(self, cell: int, place: Place, stage_id: int) -> Pick:
+    def usual(self, place: Place) -> Usual | None:
+        """The baseline behind one cell's limit."""
+        peers = Peers.of([place.job.organization_id])
+        known = baselines.circles_at(
+            [circle for _, circle in circles_of(place.job, place.category)], peers, self.as_of, known_by=self.known_by
+        )
+        return nearest(self._lately([place], BASELINE_DAYS)[0], place.job, place.category, known)
+
+    def _lately(self, places: Sequence[Place], days: int) -> list[Summary]:
+        since, until = windows_of(self.as_of, days)
+        picks = [Pick(n, p.job.pk, stage_id, since, until, self.as_of) for n, p in enumerate(places) for stage_id in p.stage_ids]
+        found = measured(picks, known_by=self.known_by)
+        return [found.curve(number) for number in range(len(places))]
+
+    def _window(self, cell: int, place: Place, stage_id: int) -> Pick:
         return Pick(
             cell, place.job.pk, stage_id, self.window.since, self.window.until, self.as_of,
             place=place.place, clocks=(str(self.clock),), counted=True,
         )  # fmt: skip
-
-    def _told(self, found: Measured, number: int) -> tuple[Summary, Counts, Summary]:
-        return found.curve(2 * number, str(self.clock)), found.counts.get(2 * number, NO_COUNTS), found.curve(2 * number + 1)

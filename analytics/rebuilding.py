@@ -13,8 +13,8 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
+from analytics import baselines, services
 from analytics import measure as fold
-from analytics import services
 from analytics.models import EXITS
 from ats.models import Application
 from ats.services import read_pipelines, refresh_snapshots_of
@@ -57,6 +57,7 @@ def rebuild(*, organization_id: int, check: bool = False, progress: Callable[[in
     if not check:
         while len(services.refresh_cells(organization_id=organization_id, as_of=timezone.now())) == services.CELLS_AT_ONCE:
             pass
+        baselines.refresh(organization_id, as_of=timezone.now())
     return drift
 
 

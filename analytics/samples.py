@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
+from analytics.calendars import ensure_compiled
 from analytics.estimators import MIN_EXITS, Confidence, Estimate, Unit
 from analytics.models import EXITS
 from ats.models import CATEGORY_RANK
@@ -141,14 +142,20 @@ def measured(picks: Sequence[Pick], *, known_by: datetime | None = None) -> Meas
 def make_tables(cursor: CursorWrapper) -> None:
     """Empty tables for a computation, and plans that fit them: to the end of the transaction."""
     sql.pin_plans(cursor)
-    for name, columns in TABLES.items():
-        sql.temporary_table(cursor, name, columns)
+    sql.temporary_tables(cursor, TABLES)
 
 
 def compute(cursor: CursorWrapper, *, known_by: datetime | None = None) -> None:
     """Fill ``cell_curve`` and ``cell_window`` for the rows in ``picked``."""
     parameters = {"exits": list(EXITS)}
     cursor.execute("insert into job_clock select distinct job_id from picked")
+    cursor.execute(
+        """select distinct j.organization_id from job_clock k join ats_job j on j.id = k.job_id
+           where not exists (select 1 from analytics_workingcalendar c
+                             where c.organization_id = j.organization_id and c.job_id is null and c.compiled_from <> '')"""
+    )
+    for (organization_id,) in cursor.fetchall():
+        ensure_compiled(cursor, organization_id)
     sql.run(cursor, "analytics", "job_clocks", {"organization": None})
     sql.run(cursor, "analytics", "job_holds", {"known_by": known_by})
     sql.run(cursor, "analytics", "places", {"categories": [str(category) for category in CATEGORY_RANK]})

@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 
 from analytics.cells import CANONICAL_STAGES, CellReader, Question, canonical, stage_ref
 from analytics.heatmap import Json, totals
+from analytics.past import as_known
 from ats.models import Job
 from connectors.models import Connector
 
@@ -28,7 +29,8 @@ def org_heatmap(*, organization_ids: Sequence[int], question: Question, jobs: Qu
     """
     chosen = (Job.objects.all() if jobs is None else jobs).filter(organization_id__in=organization_ids)
     found = list(chosen.select_related("organization"))
-    cells = CellReader(found, question, canonical).read(columns=CANONICAL_STAGES)
+    with as_known(question.known_by, organization_ids):
+        cells = CellReader(found, question, canonical).read(columns=CANONICAL_STAGES)
     rows = [{"job": job_dict(job), **totals(cells[job.pk]), "cells": cells[job.pk]} for job in found]
     rows.sort(key=lambda row: (-row["overdue_days"], row["job"]["title"], row["job"]["id"]))
     columns = [one["stage"] for one in rows[0]["cells"]] if rows else [ref.as_dict() for ref in CANONICAL_STAGES]
@@ -40,7 +42,8 @@ def job_heatmap(*, job: Job, question: Question) -> Json:
 
     Holds every stage the job has ever used.
     """
-    cells = CellReader([job], question, stage_ref).read()[job.pk]
+    with as_known(question.known_by, [job.organization_id]):
+        cells = CellReader([job], question, stage_ref).read()[job.pk]
     state = freshness(organization_ids=[job.organization_id], as_of=question.as_of, connector_id=job.connector_id)
     return _top(question, state) | {"job": job_dict(job), **totals(cells), "stages": cells}
 

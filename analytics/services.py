@@ -8,8 +8,8 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
+from analytics import baselines, samples
 from analytics import measure as fold
-from analytics import samples
 from ats.models import CATEGORY_RANK
 from ats.services import lock_applications, read_pipelines
 from config import flow, sql
@@ -23,6 +23,9 @@ CELLS_AT_ONCE = 2000
 #: a cell with people waiting changes with time alone: refreshed when older than this
 STALE_CELL = timedelta(hours=1)
 
+#: what ``store_curves.sql`` is filled in with
+STAGE_CELLS = {"metrics": "analytics_stagemetric", "refreshed": "refreshed", "step": "4", "sign": "", "clean": "dirty = false, "}
+CATEGORY_CELLS = {"metrics": "analytics_categorymetric", "refreshed": "refreshed_pool", "step": "-4", "sign": "-", "clean": ""}
 #: the 180 days a cell's own limit looks at are looked at again after this
 STALE_OWN = timedelta(hours=1)
 
@@ -92,32 +95,30 @@ def refresh_cells(*, organization_id: int, as_of: datetime, aged: bool = True) -
         )
         picked: list[tuple[int, int]] = cursor.fetchall()
         if picked:
+            sql.run(cursor, "analytics", "pool_cells", {"organization": organization_id})
             compute_cells(cursor)
-            sql.run(cursor, "analytics", "store_curves", {"window_days": WINDOW_DAYS})
+            _store(cursor, STAGE_CELLS)
+            _store(cursor, CATEGORY_CELLS)
         return picked
 
 
 def make_refresh_tables(cursor: CursorWrapper) -> None:
     samples.make_tables(cursor)
-    sql.temporary_table(
-        cursor, "refreshed", "metric_id bigint primary key, job_id bigint, stage_id bigint, as_of timestamptz, with_own boolean"
-    )
+    columns = "metric_id bigint primary key, job_id bigint, stage_id bigint, as_of timestamptz, with_own boolean"
+    sql.temporary_table(cursor, "refreshed", columns)
+    sql.temporary_table(cursor, "refreshed_pool", columns.replace("stage_id bigint", "category text"))
 
 
 def compute_cells(cursor: CursorWrapper) -> None:
-    """Fill ``cell_curve`` and ``cell_window`` for the metrics in ``refreshed``, each as of its own moment.
+    """Fill ``cell_curve`` and ``cell_window`` for the metrics in ``refreshed`` and ``refreshed_pool``, each as of its moment.
 
-    A metric's cells are numbered 4 x its id and on: its window on both clocks, its own 180 days, its last 30.
+    A metric's cells are numbered 4 x its id and on (below zero for categories): its window on both clocks, its own
+    180 days, its last 30.
     """
-    cursor.execute(
-        """insert into picked
-           select r.metric_id * 4 + k.cell, r.job_id, r.stage_id,
-                  (array_position(%(categories)s::text[], s.category::text) - 1) * 1000 + s.position,
-                  r.as_of - make_interval(days => k.days), r.as_of, r.as_of, k.clocks, k.cell = 0
-           from refreshed r
-           cross join lateral (select category, position from ats_stage s where s.id = r.stage_id offset 0) s
-           cross join (values (0, %(window)s, '{cd,bd}'::text[]), (1, %(baseline)s, '{bd}'), (2, %(recent)s, '{bd}')) as k(cell, days, clocks)
-           where r.with_own or k.cell <> 1""",
+    sql.run(
+        cursor,
+        "analytics",
+        "pick_cells",
         {
             "categories": [str(category) for category in CATEGORY_RANK],
             "window": WINDOW_DAYS,
@@ -126,6 +127,10 @@ def compute_cells(cursor: CursorWrapper) -> None:
         },
     )
     samples.compute(cursor)
+
+
+def _store(cursor: CursorWrapper, names: dict[str, str]) -> None:
+    cursor.execute(sql.text("analytics", "store_curves").format(**names).replace("+ -", "- "), {"window_days": WINDOW_DAYS})
 
 
 def refresh_dirty(*, aged: bool) -> int:
@@ -146,6 +151,7 @@ def refresh_dirty(*, aged: bool) -> int:
                 jobs = sorted({job_id for job_id, _ in refreshed})
                 batches.start(organization_id=organization_id, step=flow.PUSH, job_ids=jobs)
         total += len(refreshed)
+        baselines.refresh_due(organization_id)
     return total
 
 

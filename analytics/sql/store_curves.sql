@@ -1,7 +1,8 @@
--- Write what was computed for the picked cells. Parameter: window_days. Reads refreshed(metric_id, as_of, with_own),
--- cell_curve, cell_window. A metric's cells are numbered 4 x its id and on: the window, its own 180 days, its last 30.
-update analytics_stagemetric m set
-    dirty = false, computed_at = p.as_of, window_days = %(window_days)s,
+-- Write what was computed for the picked cells. Parameter: window_days. Reads {refreshed}(metric_id, as_of, with_own),
+-- cell_curve, cell_window. Braces are filled in by analytics.services: one statement for stages and for categories.
+-- A metric's cells are numbered 4 x its id and on (below zero for categories): the window, its own 180 days, its last 30.
+update {metrics} m set
+    {clean}computed_at = p.as_of, window_days = %(window_days)s,
     window_entered = coalesce(w.entered, 0), window_exited = coalesce(w.exited, 0), avg_duration_hours = w.avg_hours,
     oldest_entered_at = w.oldest, n = coalesce(c.n, 0), n_exits = coalesce(c.n_exits, 0), n_open = coalesce(c.n_open, 0),
     p50 = c.p50, p50_low = c.p50_low, p50_high = c.p50_high, p85 = c.p85, longest = c.longest,
@@ -16,10 +17,10 @@ update analytics_stagemetric m set
     own_p50 = case when p.with_own then o.p50 else m.own_p50 end,
     own_p85 = case when p.with_own then o.p85 else m.own_p85 end,
     own_longest = case when p.with_own then o.longest else m.own_longest end
-from refreshed p
-left join cell_curve c on c.cell = p.metric_id * 4 and c.clock = 'cd'
-left join cell_curve b on b.cell = p.metric_id * 4 and b.clock = 'bd'
-left join cell_curve o on o.cell = p.metric_id * 4 + 1
-left join cell_curve r on r.cell = p.metric_id * 4 + 2
-left join cell_window w on w.cell = p.metric_id * 4
+from {refreshed} p
+left join cell_curve c on c.cell = p.metric_id * {step} and c.clock = 'cd'
+left join cell_curve b on b.cell = p.metric_id * {step} and b.clock = 'bd'
+left join cell_curve o on o.cell = p.metric_id * {step} + {sign}1
+left join cell_curve r on r.cell = p.metric_id * {step} + {sign}2
+left join cell_window w on w.cell = p.metric_id * {step}
 where m.id = p.metric_id

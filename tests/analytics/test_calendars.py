@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 
 import pytest
 from django.db import connection, transaction
@@ -220,7 +221,7 @@ class TestChanges:
 
         rows = list(CalendarSegment.objects.order_by("starts_at").values_list("starts_at", "ends_at"))
 
-        assert all(before[1] == after[0] for before, after in zip(rows, rows[1:], strict=False))
+        assert all(before[1] == after[0] for before, after in pairwise(rows))
         assert rows[0][0] < utc(2000, 1, 2)
         assert rows[-1][1] > datetime.now(UTC) + timedelta(days=700)
 

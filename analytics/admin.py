@@ -12,7 +12,7 @@ from unfold.decorators import display
 
 from accounts.staff import EvidenceAdmin, LongEvidenceAdmin, OwnRows, StaffAdmin
 from analytics import calendars
-from analytics.models import StageMetric, StageVisit, WorkingCalendar
+from analytics.models import Baseline, BaselineRun, CalendarSegment, CategoryMetric, StageMetric, StageVisit, WorkingCalendar
 from analytics.public_holidays import public_holidays
 
 
@@ -81,3 +81,31 @@ class StageMetricAdmin(EvidenceAdmin):
     list_filter = ("dirty", ("organization", OwnRows), "stage__category")
     list_select_related = ("job", "stage")
     search_fields = ("job__title", "stage__name")
+
+
+@admin.register(CalendarSegment)
+class CalendarSegmentAdmin(LongEvidenceAdmin):
+    organization_path = "calendar__organization"
+    list_display = ("calendar", "starts_at", "ends_at", "bd_before", "bd_per_second")
+    list_select_related = ("calendar__organization", "calendar__job")
+
+
+@admin.register(CategoryMetric)
+class CategoryMetricAdmin(EvidenceAdmin):
+    list_display = ("job", "category", "bd_p50", "bd_p85", "n_exits", "computed_at")
+    list_filter = (("organization", OwnRows), "category")
+    list_select_related = ("job",)
+    search_fields = ("job__title",)
+
+
+@admin.register(Baseline)
+class BaselineAdmin(EvidenceAdmin):
+    list_display = ("level", "department", "category", "p50", "p85", "n_exits", "computed_at", "organization")
+    list_filter = ("level", "category", ("organization", OwnRows))
+    list_select_related = ("organization",)
+
+
+@admin.register(BaselineRun)
+class BaselineRunAdmin(EvidenceAdmin):
+    list_display = ("organization", "computed_at", "seconds")
+    list_select_related = ("organization",)

@@ -16,9 +16,10 @@ from rest_framework.views import APIView
 
 from accounts.selectors import organization_ids
 from analytics import drilldown, selectors
-from analytics.parameters import CommonParameters, DrilldownParameters
+from analytics.parameters import CommonParameters, DrilldownParameters, ExplainableParameters
 from analytics.past import as_known
 from analytics.shapes import JobHeatmapSerializer, OrgHeatmapSerializer, WaitingSerializer
+from analytics.stats_shapes import JobStatsSerializer
 from ats.filters import JobFilter
 from ats.models import Job
 from ats.selectors import jobs_of
@@ -57,10 +58,21 @@ class OrgHeatmap(GenericAPIView[Job]):
 class JobHeatmap(APIView):
     """One job's stages with counts, durations, age bands and issues."""
 
-    @extend_schema(parameters=[CommonParameters], responses=JobHeatmapSerializer, operation_id="job_heatmap", tags=["heatmap"])
+    @extend_schema(parameters=[ExplainableParameters], responses=JobHeatmapSerializer, operation_id="job_heatmap", tags=["heatmap"])
     def get(self, request: Request, job_id: int) -> Response:
-        question = parsed(CommonParameters, request).question()
-        return Response(selectors.job_heatmap(job=own_job(request, job_id), question=question))
+        parameters = parsed(ExplainableParameters, request)
+        explain = parameters.validated_data["explain"]
+        return Response(selectors.job_heatmap(job=own_job(request, job_id), question=parameters.question(), explain=explain))
+
+
+class JobStats(APIView):
+    """One job's funnel and where it loses people, its speed, time to hire and fill, offers, throughput and sources."""
+
+    @extend_schema(parameters=[ExplainableParameters], responses=JobStatsSerializer, operation_id="job_stats", tags=["heatmap"])
+    def get(self, request: Request, job_id: int) -> Response:
+        parameters = parsed(ExplainableParameters, request)
+        explain = parameters.validated_data["explain"]
+        return Response(selectors.job_stats(job=own_job(request, job_id), question=parameters.question(), explain=explain))
 
 
 class Drilldown(GenericAPIView[Any]):

@@ -79,6 +79,12 @@ class CommonParameters(serializers.Serializer[Any]):
         return Question(as_of=as_of, live="as_of" not in given, clock=given.get("clock", "bd"), window=window)
 
 
+class ExplainableParameters(CommonParameters):
+    explain = serializers.BooleanField(
+        required=False, default=False, help_text="Also list who was counted, and who was left out with the reason."
+    )
+
+
 class DrilldownParameters(CommonParameters):
     severity = Words(
         child=serializers.ChoiceField(choices=["low", "medium", "high", "critical"]),

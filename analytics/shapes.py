@@ -80,6 +80,24 @@ class DropOffSerializer(serializers.Serializer[Any]):
     withdrawn = serializers.IntegerField()
 
 
+class ObservedSerializer(serializers.Serializer[Any]):
+    """A visit, or an application, behind a number."""
+
+    application = serializers.IntegerField()
+    visit = serializers.IntegerField(required=False)
+    entered_at = serializers.DateTimeField(required=False)
+    left_at = serializers.DateTimeField(required=False, allow_null=True)
+    days = serializers.FloatField(required=False)
+    taken_as = serializers.CharField(required=False, help_text="exit, open or cut_off; for rates what the application counted as.")
+    exit_kind = serializers.CharField(required=False, allow_null=True)
+    reason = serializers.CharField(required=False, help_text="Why it was left out.")
+
+
+class ExplainSerializer(serializers.Serializer[Any]):
+    included = ObservedSerializer(many=True)
+    excluded = ObservedSerializer(many=True)
+
+
 class CellSerializer(serializers.Serializer[Any]):
     """One heatmap cell. ``bands`` sum to ``open``, the number of people its drilldown lists."""
 
@@ -103,6 +121,7 @@ class CellSerializer(serializers.Serializer[Any]):
     oldest_age = serializers.FloatField(allow_null=True, help_text="Days on `clock`; null if nobody waits.")
     overdue_days = serializers.FloatField(help_text="Business days beyond the limit, summed over the people here.")
     issues_open = serializers.IntegerField(help_text="Unresolved issues.")
+    explain = ExplainSerializer(required=False, help_text="With `explain`: the visits behind `p50` and `p85`, and those left out.")
 
 
 class WindowSerializer(serializers.Serializer[Any]):

@@ -144,10 +144,8 @@ class StageVisit(models.Model):
     class Meta:
         ordering = ["application", "n"]
         indexes = [
-            # a cell's sample: visits that began in the window
-            models.Index(fields=["job", "stage", "entered_at"], name="visit_cell"),
-            # who waits in a cell, oldest first
-            models.Index(fields=["job", "stage", "entered_at"], name="visit_open", condition=Q(left_at=None)),
+            # a cell in a window: who left in it, and (null) who is still there; whoever entered in it is among these
+            models.Index(fields=["job", "stage", "left_at"], name="visit_cell"),
         ]
 
     def __str__(self) -> str:

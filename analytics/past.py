@@ -53,7 +53,7 @@ def as_known(known_by: datetime | None, organization_ids: Iterable[int]) -> Iter
             sql.temporary_table(cursor, "known_visit", f"{fold.TABLES['derived']}, organization_id bigint")
             for organization_id in sorted(set(organization_ids)):
                 _refold(cursor, organization_id, known_by)
-            cursor.execute("create index on known_visit (job_id, stage_id, entered_at); create index on known_visit (application_id)")
+            cursor.execute("create index on known_visit (job_id, stage_id, left_at); create index on known_visit (application_id)")
             cursor.execute("analyze known_visit; analyze refolded")
             cursor.execute(VIEW)
         try:

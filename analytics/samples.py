@@ -22,6 +22,9 @@ from config import sql
 TABLES = {
     "picked": """cell bigint, job_id bigint, stage_id bigint, place int, since timestamptz, until timestamptz, as_of timestamptz,
                  clocks text[], counted boolean, primary key (cell, job_id, stage_id)""",
+    "cell_visit": """cell bigint, job_id bigint, place int, since timestamptz, until timestamptz, as_of timestamptz, clocks text[],
+                     counted boolean, stage_id bigint, application_id bigint, n int, entered_at timestamptz, left_at timestamptz,
+                     exit_kind text, well_dated boolean, bd float8""",
     "job_clock": "job_id bigint primary key, calendar_id bigint",
     "job_hold": "job_id bigint, held_from float8, held_until float8",
     "stage_place": "stage_id bigint primary key, place int",
@@ -159,6 +162,7 @@ def compute(cursor: CursorWrapper, *, known_by: datetime | None = None) -> None:
     sql.run(cursor, "analytics", "job_clocks", {"organization": None})
     sql.run(cursor, "analytics", "job_holds", {"known_by": known_by})
     sql.run(cursor, "analytics", "places", {"categories": [str(category) for category in CATEGORY_RANK]})
+    sql.run(cursor, "analytics", "cell_visits")
     sql.run(cursor, "analytics", "window_counts", parameters)
     sql.run(cursor, "analytics", "curves", parameters)
 

@@ -12,7 +12,7 @@ from unfold.decorators import display
 
 from accounts.staff import EvidenceAdmin, LongEvidenceAdmin, OwnRows, StaffAdmin, pretty
 from ats.mapping import map_stage
-from ats.models import Application, Candidate, CandidateEvent, Job, Stage
+from ats.models import Application, Candidate, CandidateEvent, ErasureReceipt, Job, Stage
 from connectors.events import StageCategory
 
 JOB_COLOURS = {"open": "success", "draft": "info", "on_hold": "warning"}
@@ -108,3 +108,18 @@ class CandidateEventAdmin(LongEvidenceAdmin):
     @display(description="Metadata")
     def details(self, event: CandidateEvent) -> SafeString:
         return pretty(event.metadata)
+
+
+@admin.register(ErasureReceipt)
+class ErasureReceiptAdmin(EvidenceAdmin):
+    """What ``manage.py erase_candidate`` did. Receipts are written by it alone."""
+
+    list_display = ("__str__", "reason", "erased_at", "erased_by", "organization")
+    list_filter = (("organization", OwnRows),)
+    list_select_related = ("organization",)
+    exclude = ("counts",)
+    readonly_fields = ("rows",)
+
+    @display(description="Rows changed")
+    def rows(self, receipt: ErasureReceipt) -> SafeString:
+        return pretty(receipt.counts)

@@ -97,6 +97,10 @@ class Candidate(models.Model):
     class Meta:
         ordering = ["id"]
         constraints = [models.UniqueConstraint(fields=["connector", "external_id"], name="candidate_once")]
+        indexes = [
+            # whom the first step leaves out: asked for with every batch
+            models.Index(fields=["connector"], name="candidate_erased", condition=~Q(erased_at=None)),
+        ]
 
     def __str__(self) -> str:
         return self.name or f"Candidate {self.external_id}"
@@ -181,3 +185,24 @@ class CandidateEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.event_type} {self.provider_event_id}"
+
+
+class ErasureReceipt(models.Model):
+    """That a person was erased: when, why, by whom and from how many rows. Holds nothing of the person."""
+
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="erasures")
+    candidate = models.ForeignKey(Candidate, on_delete=models.CASCADE, related_name="erasures")
+    reason = models.TextField(help_text="Without the person's name or address, e.g. the number of the request.")
+    erased_at = models.DateTimeField()
+    #: account on the server of whoever ran the command
+    erased_by = models.CharField(max_length=200, blank=True)
+    #: rows changed, by table
+    counts: models.JSONField[dict[str, int], dict[str, int]] = models.JSONField(default=dict)
+    #: raw payloads that were on the road at the time and were emptied as they passed
+    waiting = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"Erasure {self.pk} of candidate {self.candidate_id}"

@@ -9,12 +9,13 @@ from django.db import DataError, IntegrityError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
-from ats import normalizer
+from ats import forgetting, normalizer
 from ats.entities import keep_jobs, keep_stages
 from ats.normalizer import Gathered, Raw, Staged
 from config import flow, sql
 from connectors import batches, registry
 from connectors.batches import describe
+from connectors.erasing import empty
 from connectors.events import MOVING_EVENTS, CandidateFacts
 from connectors.models import Batch, Connector, RawEvent
 
@@ -46,6 +47,7 @@ def normalize(batch: Batch) -> None:
     connector = batch.connector
     assert connector is not None, "raw events come from a connector"
     with connection.cursor() as cursor:
+        erased = forgetting.erased_at(cursor, connector)
         cursor.execute(
             """select id, kind, payload::text, received_at::text from connectors_rawevent
                where batch_id = %s and state = 'received' order by id""",
@@ -54,12 +56,14 @@ def normalize(batch: Batch) -> None:
         raws: list[Raw] = cursor.fetchall()
         batch.raw_count, batch.created_count, batch.skipped_count, batch.failed_count = len(raws), 0, 0, 0
         batch.application_ids, batch.job_ids = [], []
-        _normalize(cursor, batch, connector, raws)
+        _normalize(cursor, batch, connector, raws, erased)
 
 
-def _normalize(cursor: CursorWrapper, batch: Batch, connector: Connector, raws: list[Raw]) -> None:
+def _normalize(cursor: CursorWrapper, batch: Batch, connector: Connector, raws: list[Raw], erased: frozenset[str]) -> None:
     try:
-        gathered = normalizer.gather(raws, registry.mapper(connector.provider))
+        map_raw = registry.mapper(connector.provider)
+        gathered = normalizer.gather(raws, map_raw)
+        forgotten = forgetting.leave_out(gathered, erased, raws, map_raw)
         with transaction.atomic():
             created, application_ids, job_ids = _write(cursor, connector, gathered)
     except POISON as error:
@@ -68,9 +72,11 @@ def _normalize(cursor: CursorWrapper, batch: Batch, connector: Connector, raws: 
             _bury(cursor, batch, Gathered(dead={raws[0][0]: describe(error)}))
             return
         middle = len(raws) // 2
-        _normalize(cursor, batch, connector, raws[:middle])
-        _normalize(cursor, batch, connector, raws[middle:])
+        _normalize(cursor, batch, connector, raws[:middle], erased)
+        _normalize(cursor, batch, connector, raws[middle:], erased)
         return
+    if forgotten:
+        empty(forgotten)
     batch.created_count += created
     batch.skipped_count += len(gathered.events) - created + gathered.repeats
     batch.application_ids = sorted({*batch.application_ids, *application_ids})

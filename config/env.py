@@ -29,6 +29,13 @@ def text(name: str, default: str = "") -> str:
         raise ImproperlyConfigured(f"{name}_FILE points to {path}, which cannot be read: {error.strerror}.") from error
 
 
+def for_children() -> dict[str, str]:
+    """The process environment with what ``.env`` adds to it: the Procfile's commands are read by a shell, which cannot
+    ask ``text``. A variable given as a file stays one."""
+    added = {name: value for name, value in dotenv(DOTENV).items() if f"{name}_FILE" not in os.environ}
+    return {**added, **os.environ}
+
+
 def flag(name: str, default: bool = False) -> bool:
     value = text(name, "true" if default else "false").lower()
     if value not in {"true", "false"}:

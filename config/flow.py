@@ -36,6 +36,10 @@ PUSH = "realtime.push"
 
 STEPS = (NORMALIZE, SNAPSHOT, MEASURE, DETECT, OPEN_TASKS, PUSH)
 
+#: Steps that write only what the ledger can give again. Their commits need not wait for the disk: a crash takes back
+#: a step together with the batch's progress, and the sweep has it done once more.
+RECOMPUTABLE = frozenset({SNAPSHOT, MEASURE, DETECT, OPEN_TASKS})
+
 #: ``Batch.step`` of a batch that has gone all the way.
 DONE = "done"
 

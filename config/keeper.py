@@ -107,9 +107,11 @@ def main() -> int:
         except BrokenPipeError:
             _say("whoever asked has gone")
         keeper.watch()
-    except EmbeddedError as error:
-        _say(str(error))
-        print(error, file=report, flush=True)
+    except (EmbeddedError, OSError) as error:
+        sentence = str(error) if isinstance(error, EmbeddedError) else f"{name} cannot be started: {error}."
+        _say(sentence)
+        if not report.closed:
+            print(sentence, file=report, flush=True)
         return 1
     finally:
         keeper.take_down()

@@ -11,8 +11,10 @@ from types import TracebackType
 
 from django.core.management import call_command
 from django.db import connections
+from kombu.exceptions import OperationalError
 
 from config import embedded, env, leases
+from config.celery import app
 from config.supervisor import Listener, Supervisor, parse_procfile, require_free_port
 
 #: seconds between looks at the embedded servers' keepers
@@ -34,10 +36,11 @@ class Stack:
         self.var = embedded.var_dir()
         self.host = env.text("HOST", "127.0.0.1")
         self.port = env.integer("PORT", 8000, minimum=1, maximum=65_535)
-        self.supervisor = Supervisor(root=embedded.BASE_DIR, logs=self.var / "log", listener=self._heard)
+        self.supervisor = Supervisor(
+            root=embedded.BASE_DIR, logs=self.var / "log", environment=env.for_children(), listener=self._heard, chore=self._renew
+        )
         self._listener = listener
         self._last_words: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=15))
-        self._ready: set[str] = set()
         self._lease: leases.Lease | None = None
         self._checked = 0.0
 
@@ -69,7 +72,7 @@ class Stack:
         for name, command in commands.items():
             self.supervisor.add(name, command)
         workers = {name for name in commands if " worker " in f" {commands[name]} "}
-        self.wait("worker", lambda: workers <= self._ready)
+        self.wait("worker", lambda: workers <= answering_workers())
         self.wait("web", lambda: answers(f"{self.url}/healthz"))
 
     def run(self, name: str, command: str) -> None:
@@ -93,14 +96,14 @@ class Stack:
     def step(self) -> None:
         """A moment of looking after everything. Raises Stopped once asked for the end."""
         self.supervisor.step()
+
+    def _renew(self) -> None:
         if self._lease is not None and time.monotonic() - self._checked > LEASE_CHECK:
             self._checked = time.monotonic()
             self._lease.renew()
 
     def _heard(self, name: str, line: str) -> None:
         self._last_words[name].append(line)
-        if line.endswith(" ready."):  # what a Celery worker says once it takes work
-            self._ready.add(name)
         if self._listener is not None:
             self._listener(name, line)
 
@@ -116,3 +119,12 @@ def answers(url: str) -> bool:
             return bool(response.status == 200)
     except (urllib.error.URLError, TimeoutError, ConnectionError):
         return False
+
+
+def answering_workers() -> set[str]:
+    """Names, without the host, of the workers that answer on the broker within half a second."""
+    try:
+        replies = app.control.ping(timeout=0.5)
+    except (OSError, OperationalError):
+        return set()
+    return {name.partition("@")[0] for reply in replies or [] for name in reply}

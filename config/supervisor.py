@@ -142,7 +142,17 @@ class Child:
 class Supervisor:
     """Use as a context manager: within, signals ask for the end; on leaving, every process is gone."""
 
-    def __init__(self, *, root: Path, logs: Path, environment: Mapping[str, str] | None = None, listener: Listener | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        root: Path,
+        logs: Path,
+        environment: Mapping[str, str] | None = None,
+        listener: Listener | None = None,
+        chore: Callable[[], None] | None = None,
+    ) -> None:
+        """``chore`` is done at every step, so it looks at the clock and mostly does nothing."""
+        self.chore = chore
         self.logs = logs
         self.listener = listener
         base = dict(os.environ if environment is None else environment)
@@ -196,6 +206,8 @@ class Supervisor:
         """Start what is due, pass on what is said, notice who died. Raises Stopped once asked for the end."""
         if self.requests:
             raise Stopped
+        if self.chore is not None:
+            self.chore()
         for child in list(self.children.values()):
             if child.due is not None and child.due <= time.monotonic():
                 self._start(child)

@@ -15,6 +15,9 @@ import msgspec
 
 from connectors.events import Mapped
 
+#: What is left of a raw payload whose person was erased; it maps to nothing.
+ERASED_PAYLOAD = '{"erased": true}'
+
 
 class SyncMode(StrEnum):
     FULL = "full"  #: look at everything, details of every application included
@@ -61,6 +64,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     missing_runs: int = 0
     #: worth re-reading though the list shows no change (an application still in play)
     watched: bool = False
+    #: the person behind it was erased: none of their fields may be told or remembered again. Set by an erasure only;
+    #: what a page says of it is not stored
+    erased: bool = False
 
 
 class Memory(Protocol):
@@ -119,3 +125,6 @@ class Provider(Protocol):
 
     def map(self, kind: str, payload: dict[str, Any]) -> Mapped:
         """What one observation means. Pure. Raises ``PayloadNotUnderstood``."""
+
+    def forget(self, record: Record) -> Record | None:
+        """The record without anything of the person behind it, marked ``erased``; None if it is about no person. Pure."""

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
-from django.db import DatabaseError, OperationalError, connection, transaction
+from django.db import DatabaseError, DataError, OperationalError, connection, transaction
 from django.db.models import Value
 from django.db.models.functions import Greatest
 from django.utils import timezone
@@ -55,7 +55,9 @@ def _claim(batch_id: int, step: str, worker: str) -> bool:
 
     A row locked by a running copy of the step is skipped, not waited for.
     """
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
+        # kept through the death of any process; only that of the whole machine could forget an attempt
+        cursor.execute("set local synchronous_commit = off")
         cursor.execute(
             """update connectors_batch set attempts = attempts + 1, claimed_by = %(worker)s,
                       next_attempt_at = statement_timestamp() + make_interval(secs => %(lease)s)
@@ -70,6 +72,8 @@ def _work_and_advance(batch_id: int, step: str, work: Work) -> bool:
     for remaining in (2, 1, 0):
         try:
             with transaction.atomic():
+                if step in flow.RECOMPUTABLE:
+                    connection.cursor().execute("set local synchronous_commit = off")
                 batch = (
                     Batch.objects.select_for_update(skip_locked=True)
                     .filter(pk=batch_id, step=step, finished_at=None, failed_at=None)
@@ -237,6 +241,8 @@ def describe(error: Exception) -> str:
     if isinstance(error, DatabaseError):
         diagnostic = getattr(error.__cause__, "diag", None)
         primary = getattr(diagnostic, "message_primary", None) or "no message"
+        if isinstance(error, DataError):
+            primary = primary.partition(': "')[0]  # invalid input syntax for type …: "the value itself"
         return f"{type(error).__name__} {_sqlstate(error) or ''}: {primary}"
     return type(error).__name__
 

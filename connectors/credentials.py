@@ -31,9 +31,9 @@ def unseal(connector_id: int, sealed: str) -> str:
     return str(secret)
 
 
-def rotate(sealed: str) -> str:
-    """The same secret under the newest key."""
-    return _keys().rotate(sealed.encode()).decode()
+def rotate(connector_id: int, sealed: str) -> str:
+    """The same secret under the newest key. Raises ``NotConfigured`` as ``unseal`` does."""
+    return seal(connector_id, unseal(connector_id, sealed))
 
 
 def _keys() -> MultiFernet:

@@ -8,6 +8,7 @@ from datetime import datetime
 from connectors.base import Record
 from connectors.models import ProviderRecord
 
+#: what a page may change; ``erased`` is not among them, so that a poll under way cannot take an erasure back
 FIELDS = ("state", "listed_at", "detailed_at", "missing_runs", "watched")
 
 
@@ -18,17 +19,17 @@ class DatabaseMemory:
         self._rows = ProviderRecord.objects.filter(connector_id=connector_id)
 
     def recall(self, kind: str, external_ids: Sequence[str]) -> dict[str, Record]:
-        return {row.external_id: _record(row) for row in self._rows.filter(kind=kind, external_id__in=list(external_ids))}
+        return {row.external_id: record_of(row) for row in self._rows.filter(kind=kind, external_id__in=list(external_ids))}
 
     def stalest(self, kind: str, *, before: datetime, limit: int) -> list[Record]:
         rows = self._rows.filter(kind=kind, watched=True, detailed_at__lt=before).order_by("detailed_at", "external_id")
-        return [_record(row) for row in rows[:limit]]
+        return [record_of(row) for row in rows[:limit]]
 
     def unlisted(self, kind: str, *, since: datetime) -> Iterator[Record]:
         rows = self._rows.filter(kind=kind).exclude(listed_at__gte=since).order_by("external_id")
         # read whole before the first is handed out: the caller commits pages while it iterates
         for row in list(rows):
-            yield _record(row)
+            yield record_of(row)
 
 
 def keep(connector_id: int, records: Iterable[Record]) -> None:
@@ -51,5 +52,5 @@ def keep(connector_id: int, records: Iterable[Record]) -> None:
     )
 
 
-def _record(row: ProviderRecord) -> Record:
-    return Record(kind=row.kind, external_id=row.external_id, **{name: getattr(row, name) for name in FIELDS})
+def record_of(row: ProviderRecord) -> Record:
+    return Record(kind=row.kind, external_id=row.external_id, erased=row.erased, **{name: getattr(row, name) for name in FIELDS})

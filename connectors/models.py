@@ -206,6 +206,8 @@ class ProviderRecord(models.Model):
     detailed_at = models.DateTimeField(null=True, blank=True)
     missing_runs = models.PositiveIntegerField(default=0)
     watched = models.BooleanField(default=False)
+    #: the person behind it was erased; polls never change this back
+    erased = models.BooleanField(default=False)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["connector", "kind", "external_id"], name="record_once")]

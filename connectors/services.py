@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from datetime import timedelta
+from time import monotonic
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -23,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 #: starts of one run in a row that bring it no further before it is given up; the next scheduled run begins afresh
 MAX_ATTEMPTS = 4
+#: seconds between two tellings of a run's progress
+TELL_EVERY = 1.0
 #: a queued run whose message was lost is offered again after this
 OFFER_AGAIN = timedelta(seconds=30)
 
@@ -120,10 +123,14 @@ def _fetch(run: SyncRun, lease: Lease) -> None:
         memory=memory.DatabaseMemory(connector.pk),
         started_at=run.started_at,
     )
+    told_at = 0.0
     for page in pages:
         with transaction.atomic():
             lease.check()
             _commit_page(run, page)
+        if monotonic() - told_at >= TELL_EVERY:
+            told_at = monotonic()
+            flow.send("realtime.push_sync_run", run.pk)
     with transaction.atomic():
         lease.check()
         end_fetching(run)
@@ -139,7 +146,6 @@ def _commit_page(run: SyncRun, page: Page) -> None:
     run.fetched += page.fetched
     run.notes = [*run.notes, *page.notes][-50:]
     run.save(update_fields=["checkpoint", "fetched", "notes", "attempts"])
-    flow.send_after_commit("realtime.push_sync_run", run.pk)
 
 
 def end_fetching(run: SyncRun) -> None:
@@ -173,9 +179,7 @@ def _held(run: SyncRun) -> QuerySet[SyncRun]:
 
 def _fail(run: SyncRun, *, code: str, reason: str) -> bool:
     """False: it was not ours any more, so nothing was changed."""
-    failed = _held(run).update(
-        state=SyncRun.State.FAILED, finished_at=timezone.now(), next_attempt_at=None, error_code=code, error=reason
-    )
+    failed = _held(run).update(state=SyncRun.State.FAILED, finished_at=timezone.now(), next_attempt_at=None, error_code=code, error=reason)
     if failed:
         logger.warning("sync run failed", extra={"action": "sync_failed", "run": run.pk, "code": code})
         flow.send("realtime.push_sync_run", run.pk)

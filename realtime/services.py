@@ -23,6 +23,8 @@ def push_batch(batch: Batch) -> None:
 
     Runs in the transaction that moves the batch on. Twice does no harm: it only adds newer numbers.
     """
+    with connection.cursor() as cursor:
+        sql.pin_plans(cursor)
     push(
         organization_id=batch.organization_id,
         application_ids=batch.application_ids,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+from ats.models import CandidateEvent
 from connectors import services, waiting
 from connectors.models import Connector, SyncRun
 from connectors.sandbox.control import instant
@@ -13,14 +15,38 @@ from connectors.sandbox.statuses import STATUSES, Role
 from tests.live import LiveStack
 
 #: what lets a connector talk to a server on this machine, fast, and look at everyone in play each time
-SETTINGS = ("requests_per_second=1000", "allow_private=true", "insecure_http=true", "refresh_budget=5000")
+SETTINGS = {"requests_per_second": 1000, "allow_private": True, "insecure_http": True, "refresh_budget": 5000}
 
 
-class BambooAccount:
+class Watcher:
+    """What polls of an account can know, looked up in the account itself each time one has looked."""
+
+    def __init__(self, sandbox: RunningSandbox) -> None:
+        self.sandbox = sandbox
+        self._known: dict[int, tuple[int, str]] = {}
+        #: keys of the dated facts polls have seen so far
+        self.keys: set[str] = set()
+
+    def looked(self) -> None:
+        """A poll has seen the account as it stands: nothing happens there by itself."""
+        for number, application in self.sandbox.applications().items():
+            state = application["status"], application["status_at"]
+            is_new = number not in self._known
+            if is_new:
+                self.keys.add(created_key(number))
+            if self._known.get(number) != state and not (is_new and _untouched(application)):
+                self.keys.add(status_key(number, application["status"], instant(application["status_at"])))
+            self._known[number] = state
+
+
+class BambooAccount(Watcher):
+    """An account connected from the command line and polled by the stack's workers."""
+
     def __init__(self, stack: LiveStack, sandbox: RunningSandbox, *, organization: str, name: str = "bamboo") -> None:
-        self.stack, self.sandbox, self.name = stack, sandbox, name
+        super().__init__(sandbox)
+        self.stack, self.name = stack, name
         stack.environment["BAMBOO_KEY"] = sandbox.api_key
-        arguments = [f"--set={setting}" for setting in SETTINGS]
+        arguments = [f"--set={name}={json.dumps(value)}" for name, value in SETTINGS.items()]
         said = stack.manage(
             "connect", "bamboohr", "--organization", organization, "--name", name, "--base-url", sandbox.base_url,
             "--secret-env", "BAMBOO_KEY", *arguments,
@@ -28,9 +54,6 @@ class BambooAccount:
         assert said.returncode == 0, said.stderr
         self.connector = Connector.objects.get(organization__slug=organization, name=name)
         self.organization = self.connector.organization
-        self.known: dict[int, tuple[int, str]] = {}
-        #: keys of the dated facts polls have seen so far
-        self.keys: set[str] = set()
 
     def poll(self, mode: str = "delta") -> SyncRun:
         """A run from the queue to the end of the road, by whoever works there."""
@@ -39,15 +62,20 @@ class BambooAccount:
         self.looked()
         return run
 
-    def looked(self) -> None:
-        """A poll has seen the account as it stands: nothing happens there by itself."""
-        for number, application in self.sandbox.applications().items():
-            state = application["status"], application["status_at"]
-            if number not in self.known:
-                self.keys.add(created_key(number))
-            if self.known.get(number) != state and not (number not in self.known and _untouched(application)):
-                self.keys.add(status_key(number, application["status"], instant(application["status_at"])))
-            self.known[number] = state
+
+def ledger_keys(connector: Connector) -> set[str]:
+    """Keys of the dated facts about applications in the ledger: arrivals and statuses."""
+    keys = CandidateEvent.objects.filter(connector=connector).values_list("provider_event_id", flat=True)
+    return {key for key in keys if is_dated(key)}
+
+
+def true_keys(sandbox: RunningSandbox) -> set[str]:
+    """Everything of the kind that really happened. First statuses entered by hand have a row of their own."""
+    return {row["provider_event_id"] for row in sandbox.history() if is_dated(row["provider_event_id"])}
+
+
+def is_dated(key: str) -> bool:
+    return key.endswith(":created") or (":app:" in key and ":status:" in key)
 
 
 def _untouched(application: dict[str, Any]) -> bool:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.utils import timezone
 
 from analytics import rebuilding
 from analytics.models import StageVisit
@@ -79,6 +80,26 @@ class Held:
 
         batch.refresh_from_db()
         self.worker = Worker(lambda: batches.carry(batch.pk, batch.step, work))
+        assert self._reached.wait(60), self.worker.error
+
+    def let_go(self) -> None:
+        self._go_on.set()
+        self.worker.finish()
+
+
+class HeldAtEnd:
+    """A last step that has moved its batch to the end, its transaction still open."""
+
+    def __init__(self, batch: Batch) -> None:
+        self._reached, self._go_on = threading.Event(), threading.Event()
+
+        def carried() -> None:
+            with transaction.atomic():
+                assert step(batch.pk)
+                self._reached.set()
+                assert self._go_on.wait(60)
+
+        self.worker = Worker(carried)
         assert self._reached.wait(60), self.worker.error
 
     def let_go(self) -> None:
@@ -193,3 +214,101 @@ def test_the_sweep_and_an_event_about_the_same_people_queue_up_instead_of_deadlo
     second.finish()
     walk()
     assert set(Issue.objects.exclude(status="resolved").values_list("stage__external_id", flat=True)) == {"t"}
+
+
+def test_a_doubled_message_finds_the_batch_taken_and_goes_its_way() -> None:
+    connector = file_connector()
+    batch = bring_in(connector, [event_row("a", T, event_type="application_created", stage_to="s")], walked=False).batches.get()
+
+    held = Held(batch)
+    double = Worker(lambda: batches.carry(batch.pk, flow.NORMALIZE, WORK[flow.NORMALIZE]))
+    double.finish()
+    batch.refresh_from_db()
+    assert (batch.step, batch.attempts) == (flow.NORMALIZE, 1), "it did not even count as an attempt"
+    assert batches.offer_due(now=timezone.now() + timedelta(minutes=1)) == 0, "nor is it offered while somebody is at it"
+    held.let_go()
+
+    batch.refresh_from_db()
+    assert batch.step == flow.SNAPSHOT
+
+
+def test_two_batches_with_the_same_facts_count_each_once() -> None:
+    connector = file_connector()
+    row = event_row("a", T, event_type="application_created", stage_to="s")
+    first, second = bring_in(connector, [row], [row], walked=False).batches.order_by("pk")
+
+    held = Held(first)
+    waiting = Worker(lambda: carried_to(second, flow.SNAPSHOT))
+    wait_until(waiting.waits)
+    held.let_go()
+    waiting.finish()
+    walk()
+
+    counts = Batch.objects.filter(kind="events").order_by("pk").values_list("created_count", "skipped_count")
+    assert list(counts) == [(1, 0), (0, 1)]
+    assert not rebuilding.rebuild(organization_id=connector.organization_id, check=True)
+
+
+def test_what_one_batch_could_not_commit_the_other_tells() -> None:
+    """The first had the fact and died: the second, waiting behind it, is not told it was there."""
+    connector = file_connector()
+    row = event_row("a", T, event_type="application_created", stage_to="s")
+    first, second = bring_in(connector, [row], [row], walked=False).batches.order_by("pk")
+
+    def dying(batch: Batch) -> None:
+        WORK[flow.NORMALIZE](batch)
+        reached.set()
+        assert go_on.wait(60)
+        raise RuntimeError("killed")
+
+    reached, go_on = threading.Event(), threading.Event()
+    first_worker = Worker(lambda: batches.carry(first.pk, flow.NORMALIZE, dying))
+    assert reached.wait(60)
+    waiting = Worker(lambda: carried_to(second, flow.SNAPSHOT))
+    wait_until(waiting.waits)
+    go_on.set()
+    with pytest.raises(RuntimeError, match="killed"):
+        first_worker.finish()
+    waiting.finish()
+    walk()
+
+    counts = Batch.objects.filter(kind="events").order_by("pk").values_list("created_count", "skipped_count")
+    assert list(counts) == [(0, 1), (1, 0)]
+
+
+def test_two_who_judge_the_same_person_find_one_issue_and_ask_for_one_task() -> None:
+    connector = file_connector()
+    bring_in(connector, [event_row("a", T, event_type="application_created", stage_to="s")])
+    with connection.cursor() as cursor:
+        cursor.execute("delete from triggers_task; delete from issues_issuetransition; delete from issues_issue")
+        cursor.execute("update issues_watch set due_at = now() - interval '1 day'")
+    start = {"organization_id": connector.organization_id, "connector_id": connector.pk, "step": flow.DETECT}
+    first, second = (batches.start(**start, kind=Batch.Kind.DUE) for _ in range(2))
+
+    held = Held(first)
+    waiting = Worker(lambda: carried_to(second, flow.DONE))
+    wait_until(waiting.waits)
+    held.let_go()
+    waiting.finish()
+    walk()
+
+    assert Issue.objects.get().tasks.count() == 1
+
+
+def test_of_two_batches_that_end_together_one_ends_the_run() -> None:
+    connector = file_connector()
+    rows = [event_row(name, T, event_type="application_created", stage_to="s", application_external_id=name) for name in ("a", "b")]
+    run = bring_in(connector, rows[:1], rows[1:], walked=False)
+    first, second = run.batches.order_by("pk")
+    for batch in (first, second):
+        carried_to(batch, flow.PUSH)
+
+    held = HeldAtEnd(first)
+    ending = Worker(lambda: step(second.pk))
+    wait_until(ending.waits)
+    held.let_go()
+    ending.finish()
+
+    run.refresh_from_db()
+    assert run.state == run.State.SETTLING
+    assert run.batches.filter(kind="due").count() == 1

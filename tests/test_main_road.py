@@ -26,14 +26,14 @@ from accounts.models import Organization
 from analytics import rebuilding
 from ats.models import Application, CandidateEvent, Job, Stage
 from connectors import batches
-from connectors.models import Batch, Connector, RawEvent, SyncRun
+from connectors.models import Batch, RawEvent, SyncRun
 from connectors.sandbox.account import Account
 from connectors.sandbox.export import import_rows
 from connectors.sandbox.journal import Charter
 from connectors.sandbox.process import RunningSandbox, running_sandbox
 from connectors.sandbox.statuses import JOB_STATUS_WORDS, STATUSES, Role
 from realtime.models import Update
-from tests.bamboo import BambooAccount
+from tests.bamboo import BambooAccount, ledger_keys, true_keys
 from tests.canonical import differences, dump, foreign_rows, no_two_of_one_identity, open_issues, snapshots, visits
 from tests.live import FLOW_QUEUES, LiveStack, Running, wait_until
 from tests.oracles.visits import Folded, LedgerEvent, cells, fold
@@ -150,21 +150,6 @@ def test_shuffled_doubled_rebatched_killed_and_flushed_it_comes_out_the_same(liv
 
 
 # --- what is asked of the outcome ----------------------------------------------------------------------------------------
-
-
-def ledger_keys(connector: Connector) -> set[str]:
-    """Keys of the dated facts about applications: arrivals and statuses."""
-    keys = CandidateEvent.objects.filter(connector=connector).values_list("provider_event_id", flat=True)
-    return {key for key in keys if key.endswith(":created") or (":app:" in key and ":status:" in key)}
-
-
-def true_keys(sandbox: RunningSandbox) -> set[str]:
-    """What really happened, under the keys polls give it. First statuses entered by hand have a row of their own."""
-    return {
-        row["provider_event_id"]
-        for row in sandbox.history()
-        if row["provider_event_id"].endswith(":created") or (":app:" in row["provider_event_id"] and ":status:" in row["provider_event_id"])
-    }
 
 
 def stays(organization: Organization) -> dict[str, tuple[Any, ...]]:

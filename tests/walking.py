@@ -55,7 +55,7 @@ def walk(*, rng: Random | None = None, until: str = flow.DONE) -> None:
 
 def file_connector(**fields: Any) -> Connector:
     """A file connector with nothing in it."""
-    made: Connector = ConnectorFactory(provider="files", base_url="", **{"fresh_at": None, **fields})
+    made: Connector = ConnectorFactory(**{"provider": "files", "base_url": "", "fresh_at": None, **fields})
     return made
 
 

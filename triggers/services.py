@@ -8,6 +8,7 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.models import Membership
+from config import sql
 from connectors.models import Batch
 from issues.detection import calendar_of
 from triggers.models import Task, TriggerRule
@@ -42,6 +43,7 @@ def open_tasks(batch: Batch) -> None:
     """Step 5: one task for each open issue without one; tasks whose issue resolved are no longer needed."""
     now = timezone.now()
     with connection.cursor() as cursor:
+        sql.pin_plans(cursor)
         cursor.execute(OBSOLETE, {"applications": batch.application_ids, "now": now})
         cursor.execute(WITHOUT_TASK, {"applications": batch.application_ids})
         names = ("issue_id", "issue_type", "severity", "sentence", "job_id", "job", "stage")

@@ -1,5 +1,5 @@
 -- Percentiles of the picked cells from the product-limit curve, people still waiting included, on the clocks asked for.
--- Parameter: exits. Reads picked, job_clock, job_hold; fills cell_curve.
+-- Parameter: exits. Reads cell_visit, job_clock, job_hold; fills cell_curve.
 -- Sample: entered in the window, entry exact or bounded by at most a day, at least a minute long, tracked from its start.
 -- Days are cd or bd; those of a visit still open at as_of are counted here, bd as in derive_visits.sql.
 -- Median interval: log-log Greenwood band, 95 percent. (least(.., 600): exp() of less than -700 is an error in PostgreSQL, and 0 here.)
@@ -12,33 +12,30 @@ with calendar as materialized (
     cross join lateral (select * from analytics_calendarsegment s where s.calendar_id = c.calendar_id offset 0) s
     group by c.calendar_id
 ), sample as (
-    select p.cell, k.clock, case when k.clock = 'bd' then v.bd else v.seconds / 86400 end as days, v.is_over and v.ends as is_exit,
+    select v.cell, k.clock, case when k.clock = 'bd' then v.bd else v.seconds / 86400 end as days, v.is_over and v.ends as is_exit,
            not v.is_over as is_open
-    from picked p
-    join job_clock j on j.job_id = p.job_id
-    join calendar c on c.calendar_id = j.calendar_id
-    cross join lateral (
-        select left_at is not null and left_at <= p.as_of as is_over, exit_kind = any(%(exits)s) as ends,
-               date_part('epoch', least(coalesce(left_at, p.as_of), p.as_of) - entered_at) as seconds,
-               case when not 'bd' = any(p.clocks) then null
-                    when left_at <= p.as_of and v.bd is not null then v.bd
-                    else floor(greatest(0, business_days_at(e.until_s, c.starts, c.before, c.rates)
-                                           - business_days_at(e.entered_s, c.starts, c.before, c.rates)
-                             - coalesce((select sum(business_days_at(least(e.until_s, h.held_until), c.starts, c.before, c.rates)
-                                                    - business_days_at(greatest(e.entered_s, h.held_from), c.starts, c.before, c.rates))
+    from (
+        select v.cell, v.clocks, v.left_at is not null and v.left_at <= v.as_of as is_over, v.exit_kind = any(%(exits)s) as ends,
+               date_part('epoch', v.until_at - v.entered_at) as seconds,
+               case when not 'bd' = any(v.clocks) then null
+                    when v.left_at <= v.as_of and v.bd is not null then v.bd
+                    else floor(greatest(0, business_days_at(v.until_s, c.starts, c.before, c.rates)
+                                           - business_days_at(v.entered_s, c.starts, c.before, c.rates)
+                             - coalesce((select sum(business_days_at(least(v.until_s, h.held_until), c.starts, c.before, c.rates)
+                                                    - business_days_at(greatest(v.entered_s, h.held_from), c.starts, c.before, c.rates))
                                          from job_hold h
-                                         where h.job_id = p.job_id and h.held_from < e.until_s and h.held_until > e.entered_s), 0)
+                                         where h.job_id = v.job_id and h.held_from < v.until_s and h.held_until > v.entered_s), 0)
                          ) * 10000 + 0.50001) / 10000 end as bd
-        from analytics_stagevisit v
-        cross join lateral (select date_part('epoch', least(coalesce(v.left_at, p.as_of), p.as_of)) as until_s,
-                                   date_part('epoch', v.entered_at) as entered_s) e
-        where v.job_id = p.job_id and v.stage_id = p.stage_id
-          and v.entered_at >= p.since and v.entered_at < p.until and v.entered_at < p.as_of
-          and (v.entry_precision = 'exact' or v.entry_precision = 'bounded' and v.entry_gap <= 86400)
-          and (v.left_at is null or v.left_at - v.entered_at >= interval '60 seconds')
+        from (
+            select u.*, date_part('epoch', u.until_at) as until_s, date_part('epoch', u.entered_at) as entered_s
+            from (select w.*, least(coalesce(w.left_at, w.as_of), w.as_of) as until_at from cell_visit w
+                  where w.entered_at >= w.since and w.entered_at < w.until and w.entered_at < w.as_of and w.well_dated) u
+            where u.until_at - u.entered_at >= interval '60 seconds'
+            offset 0) v
+        join job_clock j on j.job_id = v.job_id
+        join calendar c on c.calendar_id = j.calendar_id
         offset 0) v
-    cross join unnest(p.clocks) as k(clock)
-    where v.seconds >= 60
+    cross join unnest(v.clocks) as k(clock)
 ), at_times as (
     select cell, clock, days, count(*) as leaving, count(*) filter (where is_exit) as exits, count(*) filter (where is_open) as still_open
     from sample group by cell, clock, days

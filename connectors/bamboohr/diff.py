@@ -150,6 +150,11 @@ def needs_detail(record: Record | None, listed: Application) -> bool:
 def compare(record: Record | None, look: Look, *, run: datetime, statuses: Mapping[str, Status]) -> tuple[Observation | None, Record]:
     """What there is to tell (None: nothing) and what to remember."""
     then = snapshot_of(record)
+    erased = record is not None and record.erased
+    if erased:
+        # of the state too: a poll that was under way during the erasure may have written it once more
+        then = msgspec.structs.replace(then, person={})
+        look = msgspec.structs.replace(look, application=_without_person(look.application))
     now = _settled(then, look, statuses)
     remembered = Record(
         kind="application",
@@ -159,6 +164,7 @@ def compare(record: Record | None, look: Look, *, run: datetime, statuses: Mappi
         detailed_at=look.asked_at if look.detailed else (record.detailed_at if record else None),
         missing_runs=0 if look.listed or record is None else record.missing_runs,
         watched=now.kind is None or now.kind in IN_PLAY,
+        erased=erased,
     )
     if now.facts() == then.facts():
         return None, remembered
@@ -193,6 +199,7 @@ def postponed(record: Record | None, look: Look, *, run: datetime) -> Record:
         # as asked, though in vain: an application that always fails must not head the refresh queue for ever
         detailed_at=look.asked_at,
         watched=record.watched if record else False,
+        erased=record.erased if record else False,
     )
 
 
@@ -231,6 +238,12 @@ def removed(record: Record, *, run: datetime, answered_at: datetime, statuses: M
         statuses=_involved(statuses, None, then),
     )
     return _observation(sighting), remembered
+
+
+def forgotten(record: Record) -> Record:
+    """The record of an application after its person was erased: where it stands is remembered, the person is not."""
+    then = msgspec.structs.replace(snapshot_of(record), person={})
+    return msgspec.structs.replace(record, state=msgspec.to_builtins(then), erased=True)
 
 
 def compare_job(
@@ -315,6 +328,10 @@ def _newer(told: Any, then: Any) -> Any:
 def _person_digests(app: Application) -> dict[str, str]:
     fields = {"name": app.candidate_name, "email": app.candidate_email, "source": app.candidate_source}
     return {name: hashlib.sha256(value.encode()).hexdigest()[:16] for name, value in fields.items() if value}
+
+
+def _without_person(app: Application) -> Application:
+    return msgspec.structs.replace(app, candidate_name=None, candidate_email=None, candidate_source=None)
 
 
 def _job_memory(record: Record | None) -> JobMemory | None:

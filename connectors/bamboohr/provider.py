@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from connectors.bamboohr.client import BambooClient, base_url_of
+from connectors.bamboohr.diff import forgotten
 from connectors.bamboohr.mapper import map_observation
 from connectors.bamboohr.polling import Limits, Poll
 from connectors.bamboohr.transitions import PROVIDER
 from connectors.bamboohr.vocabulary import STAGE_MAP_WORDS
-from connectors.base import Account, Capabilities, Memory, Page, SyncMode
+from connectors.base import Account, Capabilities, Memory, Page, Record, SyncMode
 from connectors.events import Mapped
 from connectors.exceptions import NotConfigured
 from connectors.http import CallReport, Clock
@@ -85,6 +86,9 @@ class BambooHR:
 
     def map(self, kind: str, payload: dict[str, Any]) -> Mapped:
         return map_observation(kind, payload)
+
+    def forget(self, record: Record) -> Record | None:
+        return forgotten(record) if record.kind == "application" else None
 
 
 def _limits(settings: Mapping[str, Any]) -> Limits:

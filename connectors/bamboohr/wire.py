@@ -17,7 +17,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 ID_LENGTH = 64
-TEXT_LENGTH = 300
+#: the narrowest column such a text may end up in: longer, and one status' name would cost all events that carry it
+TEXT_LENGTH = 200
 #: moved-to elements have no published shape: an element without an id counts, as this
 NAMELESS = "?"
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from connectors.base import Account, Capabilities, Memory, Page, SyncMode
+from connectors.base import Account, Capabilities, Memory, Page, Record, SyncMode
 from connectors.events import (
     Actor,
     CandidateFacts,
@@ -46,6 +46,9 @@ class FilesProvider:
 
     def map(self, kind: str, payload: dict[str, Any]) -> Mapped:
         return map_row(msgspec.json.encode(payload), self.name)
+
+    def forget(self, record: Record) -> Record | None:
+        return None  # nothing is polled, so nothing is remembered
 
 
 def map_row(raw: bytes | str, provider: str) -> Mapped:
@@ -111,18 +114,12 @@ def _stages(row: ImportRow) -> tuple[StageFacts, ...]:
 def _candidates(row: ImportRow) -> tuple[CandidateFacts, ...]:
     if not (row.candidate_external_id and (row.candidate_name or row.candidate_email or row.source)):
         return ()
-    return (
-        CandidateFacts(
-            external_id=row.candidate_external_id, name=row.candidate_name, email=row.candidate_email, source=row.source
-        ),
-    )
+    return (CandidateFacts(external_id=row.candidate_external_id, name=row.candidate_name, email=row.candidate_email, source=row.source),)
 
 
 # Row after row repeats the same few jobs and stages: made once, told apart from the last telling by identity.
 @lru_cache(maxsize=4096)
-def _job(
-    external_id: str, title: str | None, department: str | None, status: JobStatus | None, opened_at: datetime | None
-) -> JobFacts:
+def _job(external_id: str, title: str | None, department: str | None, status: JobStatus | None, opened_at: datetime | None) -> JobFacts:
     return JobFacts(external_id=external_id, title=title, department=department, status=status, opened_at=opened_at)
 
 

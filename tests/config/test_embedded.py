@@ -7,6 +7,7 @@ import pwd
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -295,12 +296,19 @@ def test_a_server_that_cannot_start_says_where_to_look(var: Path) -> None:
     assert not is_locked(embedded.users_lock(var, POSTGRES))
 
 
-def test_an_ordinary_user_gets_the_same_servers(tmp_path: Path) -> None:
+@pytest.fixture
+def shallow_path() -> Iterator[Path]:
+    """A folder whose sockets need no short place beside it, which not every user may make."""
+    with tempfile.TemporaryDirectory(prefix="sw-") as name:
+        yield Path(name)
+
+
+def test_an_ordinary_user_gets_the_same_servers(shallow_path: Path) -> None:
     """Where the suite runs as root, once as `nobody`, who is let past closed folders but owns nothing else."""
     if os.geteuid() != 0:
         pytest.skip("the whole suite runs as an ordinary user")
     nobody = pwd.getpwnam("nobody")
-    var = tmp_path / "nobody" / "var"
+    var = shallow_path / "nobody" / "var"
     var.parent.mkdir()
     os.chown(var.parent, nobody.pw_uid, nobody.pw_gid)
     code = (

@@ -3,7 +3,7 @@ from __future__ import annotations
 import factory
 from django.utils import timezone
 
-from ats.models import Application, Candidate, CandidateEvent, Job, Stage
+from ats.models import Application, Candidate, CandidateEvent, ErasureReceipt, Job, Stage
 from connectors.events import EventType, StageCategory
 from tests.factories.connectors import ConnectorFactory
 
@@ -65,3 +65,13 @@ class CandidateEventFactory(factory.django.DjangoModelFactory):
     occurred_at = factory.LazyFunction(timezone.now)
     recorded_at = factory.SelfAttribute("occurred_at")
     raw_event_id = 1
+
+
+class ErasureReceiptFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = ErasureReceipt
+
+    candidate = factory.SubFactory(CandidateFactory)
+    organization = factory.SelfAttribute("candidate.organization")
+    reason = factory.Sequence(lambda n: f"Request {n}")
+    erased_at = factory.LazyFunction(timezone.now)

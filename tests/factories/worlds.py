@@ -12,7 +12,7 @@ from connectors.models import Batch, Connector, ProviderRecord, RawEvent, SyncRu
 from issues.models import Issue
 from tests.factories.accounts import OrganizationFactory, member
 from tests.factories.analytics import waiting
-from tests.factories.ats import JobFactory, StageFactory
+from tests.factories.ats import ErasureReceiptFactory, JobFactory, StageFactory
 from tests.factories.connectors import BatchFactory, ConnectorFactory, ProviderRecordFactory, RawEventFactory, SyncRunFactory
 from tests.factories.issues import IssueTransitionFactory, WatchFactory, issue_about
 from tests.factories.realtime import UpdateCounterFactory, UpdateFactory
@@ -96,5 +96,6 @@ def make_world(name: str) -> World:
             UpdateFactory(organization=organization),
             UpdateCounterFactory(organization=organization),
             TriggerRuleFactory(organization=organization),
+            ErasureReceiptFactory(candidate=visit.application.candidate),
         ),
     )

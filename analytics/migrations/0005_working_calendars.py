@@ -12,8 +12,8 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0001_initial'),
-        ('analytics', '0003_alter_stagemetric_completed_seconds'),
-        ('ats', '0002_append_only_ledger'),
+        ('analytics', '0004_visits_of_a_window'),
+        ('ats', '0003_erasure_receipt'),
     ]
 
     operations = [

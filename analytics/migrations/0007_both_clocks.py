@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0001_initial'),
-        ('analytics', '0005_business_days_at'),
+        ('analytics', '0006_business_days_at'),
         ('ats', '0002_append_only_ledger'),
     ]
 

@@ -15,6 +15,6 @@ $$
 
 
 class Migration(migrations.Migration):
-    dependencies = [("analytics", "0004_working_calendars")]
+    dependencies = [("analytics", "0005_working_calendars")]
 
     operations = [migrations.RunSQL(MAKE, "drop function business_days_at(float8, float8[], float8[], float8[])")]

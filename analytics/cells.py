@@ -137,7 +137,9 @@ class CellReader:
         if not self._question.live:
             visits = StageVisit.objects.order_by().filter(job_id__in=self._by_id, entered_at__lte=self._question.as_of)
             return dict.fromkeys(visits.values_list("job_id", "stage_id").distinct())
-        return {(metric.job_id, metric.stage_id): metric for metric in StageMetric.objects.filter(job_id__in=self._by_id)}
+        # a late event may have emptied a cell for good: then nobody was ever there
+        rows = (row for row in StageMetric.objects.filter(job_id__in=self._by_id) if row.entered or row.window_entered or row.n or row.open)
+        return {(row.job_id, row.stage_id): row for row in rows}
 
     def _find_stages(self, stage_ids: Iterable[int]) -> None:
         self._refs = {stage.pk: self._group(stage) for stage in Stage.objects.filter(pk__in=list(stage_ids))}

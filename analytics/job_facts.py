@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from analytics import baselines
+from analytics import baselines, past
 from analytics.calendars import BEGINNING, JobClocks
 from analytics.cells import Question, stage_ref
 from analytics.funnel import ways_of
@@ -16,7 +16,7 @@ from analytics.numbers import Asked, CellNumbers, Kept, Place
 from analytics.observed import Seen
 from analytics.stats import Facts
 from ats.models import CATEGORY_RANK, Application, CandidateEvent, Job, Stage
-from connectors.events import EventType, JobStatus, StageCategory
+from connectors.events import MOVING_EVENTS, EventType, JobStatus, StageCategory
 
 SEEN_FIELDS = (
     *("entry_event_id", "application_id", "n", "stage_id", "entered_at", "left_at"),
@@ -61,16 +61,27 @@ def _earliest(visits: Sequence[Seen], told: dict[int, Milestones], question: Que
 
 
 def _milestones(job: Job, visits: Sequence[Seen], question: Question) -> dict[int, Milestones]:
-    """Of everybody who was ever in the job, or is there without a stage."""
-    ids = {seen.application_id for seen in visits} | set(Application.objects.filter(job=job).order_by().values_list("pk", flat=True))
-    events = CandidateEvent.objects.filter(application__in=ids, event_type__in=WANTED)
+    """Of everybody who was ever in a stage of the job, or stands in the job without one."""
+    seen = {visit.application_id for visit in visits}
+    without_stage = set(Application.objects.filter(job=job).order_by().values_list("pk", flat=True)) - seen
+    if question.known_by is not None:
+        # the snapshots tell of today: whoever has changed since may have stood here then
+        without_stage |= past.changed_since() - seen
+    events = CandidateEvent.objects.filter(application__in=seen | without_stage, event_type__in=WANTED)
     if question.known_by is not None:
         events = events.filter(recorded_at__lte=question.known_by)
-    ordered = events.order_by("application_id", *CandidateEvent.FOLD_ORDER).values_list("application_id", "event_type", "occurred_at")
     of: dict[int, list[tuple[str, datetime]]] = {}
-    for application_id, event_type, at in ordered:
+    job_of: dict[int, int] = {}
+    columns = ("application_id", "event_type", "occurred_at", "job_id")
+    for application_id, event_type, at, job_id in events.order_by("application_id", *CandidateEvent.FOLD_ORDER).values_list(*columns):
         of.setdefault(application_id, []).append((event_type, at))
-    return {application_id: milestones(own) for application_id, own in of.items()}
+        if job_id is not None and (event_type in MOVING_EVENTS or application_id not in job_of):
+            job_of[application_id] = job_id
+    return {
+        application_id: milestones(own)
+        for application_id, own in of.items()
+        if application_id in seen or question.known_by is None or job_of.get(application_id) == job.pk
+    }
 
 
 def _opened_at(job: Job, question: Question) -> datetime | None:

@@ -62,6 +62,13 @@ def as_known(known_by: datetime | None, organization_ids: Iterable[int]) -> Iter
             transaction.set_rollback(True)
 
 
+def changed_since() -> set[int]:
+    """Within ``as_known``: the applications of which something was recorded after the moment."""
+    with connection.cursor() as cursor:
+        cursor.execute("select application_id from refolded")
+        return {row[0] for row in cursor.fetchall()}
+
+
 def _refold(cursor: CursorWrapper, organization_id: int, known_by: datetime) -> None:
     sql.temporary_table(cursor, "touched", "application_id bigint primary key")
     cursor.execute(CHANGED_SINCE, {"organization": organization_id, "known_by": known_by})

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser
-from typing import Any
+from typing import IO, Any, cast
 
 from django.core.management.base import BaseCommand, CommandError
 
@@ -28,7 +28,7 @@ class Command(BaseCommand):
             raise CommandError(f"Organization {organization.slug!r} has no job {options['job']}.")
         found = exporting.lines(organization, job_id=options["job"])
         if not options["output"]:
-            exporting.write(found, self.stdout._out, options["format"])
+            exporting.write(found, cast(IO[str], self.stdout._out), options["format"])
             return
         try:
             with open(options["output"], "w", encoding="utf-8", newline="") as target:

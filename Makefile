@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo run test check bench faults format schema lock clean
+.PHONY: help setup setup-dev demo run test check bench format schema lock clean
 
 VENV_PYTHON := .venv/bin/python
 # both cores; a file's tests stay together, since some share servers
@@ -31,9 +31,6 @@ check: setup-dev ## format, lint, types, import contracts, migrations, OpenAPI
 
 bench: setup-dev ## ours beside peers and limits, in one run
 	@$(VENV_PYTHON) -m benchmarks $(BENCH_ARGS)
-
-faults: setup-dev ## kill and cut things while events flow, then compare with what was sent
-	@$(VENV_PYTHON) -m benchmarks.faults $(FAULTS_ARGS)
 
 format: setup-dev ## rewrite the code in the agreed format
 	@$(VENV_PYTHON) -m ruff format -q . && $(VENV_PYTHON) -m ruff check -q --fix .

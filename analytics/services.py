@@ -36,7 +36,7 @@ def measure(batch: Batch) -> bool | None:
     A batch of what became due brings the percentiles of dirty cells up to date instead, ``CELLS_AT_ONCE`` a turn.
     """
     if batch.kind == Batch.Kind.DUE:
-        refreshed = refresh_cells(organization_id=batch.organization_id, as_of=timezone.now())
+        refreshed = refresh_cells(organization_id=batch.organization_id, as_of=timezone.now(), aged=False)
         batch.job_ids = sorted({*batch.job_ids, *(job_id for job_id, _ in refreshed)})
         return len(refreshed) == CELLS_AT_ONCE
     with connection.cursor() as cursor:

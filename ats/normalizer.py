@@ -5,7 +5,6 @@ Nothing here touches the database. ``ats.services.normalize`` writes what ``gath
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -23,6 +22,7 @@ from connectors.events import (
     NormalizedEvent,
     Precision,
     StageFacts,
+    are_bounds,
 )
 from connectors.exceptions import PayloadNotUnderstood
 
@@ -30,8 +30,6 @@ Facts = TypeVar("Facts", JobFacts, StageFacts, CandidateFacts)
 
 _encode = msgspec.json.Encoder().encode
 _JOB_STATUSES = frozenset(JobStatus)
-#: what Python and PostgreSQL read alike
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)")
 
 #: A moment to date facts by when nothing else is told.
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -93,26 +91,13 @@ def check(event: NormalizedEvent) -> None:
         raise PayloadNotUnderstood("An event's timestamp has no time zone.")
     if not 1970 <= event.timestamp.year <= 2200:
         raise PayloadNotUnderstood(f"An event's timestamp lies in the year {event.timestamp.year}; expected 1970 to 2200.")
-    if event.precision is Precision.BOUNDED and "bounds" in event.metadata and not _are_bounds(event.metadata["bounds"]):
+    if event.precision is Precision.BOUNDED and "bounds" in event.metadata and not are_bounds(event.metadata["bounds"]):
         raise PayloadNotUnderstood("An event's metadata.bounds are not two moments like 2026-10-14T13:30:05+00:00, the earlier one first.")
     if event.event_type in JOB_EVENTS:
         if not event.job_external_id:
             raise PayloadNotUnderstood(f"A {event.event_type} event names no job.")
     elif not (event.application_external_id and event.candidate_external_id):
         raise PayloadNotUnderstood(f"A {event.event_type} event names no application or no candidate.")
-
-
-def _are_bounds(bounds: object) -> bool:
-    """What the fold reads the width of: it could not go on if they were anything else."""
-    if not isinstance(bounds, list | tuple) or len(bounds) != 2:
-        return False
-    if not all(isinstance(bound, str) and _MOMENT.fullmatch(bound) for bound in bounds):
-        return False
-    try:
-        earlier, later = (datetime.fromisoformat(bound) for bound in bounds)
-    except ValueError:
-        return False
-    return earlier <= later
 
 
 def job_of(event: NormalizedEvent) -> str | None:

@@ -9,6 +9,7 @@ collector they made mapping half as slow again.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -132,6 +133,26 @@ class NormalizedEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbi
     recorded_at: datetime | None = None
     precision: Precision = Precision.EXACT
     metadata: dict[str, Any] = {}
+
+
+#: a moment as Python and PostgreSQL read it alike
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)")
+
+
+def are_bounds(bounds: object) -> bool:
+    """Whether these can be the ``metadata.bounds`` of a bounded event: two moments with offsets as text, the earlier first.
+
+    The fold reads their width and could not go on if they were anything else.
+    """
+    if not isinstance(bounds, list | tuple) or len(bounds) != 2:
+        return False
+    if not all(isinstance(bound, str) and _MOMENT.fullmatch(bound) for bound in bounds):
+        return False
+    try:
+        earlier, later = (datetime.fromisoformat(bound) for bound in bounds)
+    except ValueError:
+        return False
+    return earlier <= later
 
 
 class JobFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -14,7 +14,8 @@ from connectors.models import Batch, SyncRun
 
 #: without a live worker within this many seconds, waiting makes no sense
 WORKER_PATIENCE = 4.0
-LOOK_EVERY = 0.25
+#: seconds between two looks at a run, growing from the first to the second
+LOOK_FIRST, LOOK_AT_MOST = 0.1, 1.0
 
 
 class NotThrough(Exception):
@@ -33,7 +34,7 @@ def check_worker() -> None:
 
 def follow(run: SyncRun, *, say: Callable[[str], None] | None = None) -> SyncRun:
     """Wait until the run has ended. Returns it succeeded with nothing set aside; raises ``NotThrough`` otherwise."""
-    pause = threading.Event()
+    pause, look = threading.Event(), LOOK_FIRST
     last_sign, last_seen = timezone.now(), None
     while True:
         run.refresh_from_db()
@@ -48,7 +49,9 @@ def follow(run: SyncRun, *, say: Callable[[str], None] | None = None) -> SyncRun
         elif (timezone.now() - last_sign).total_seconds() > 60:
             check_worker()
             last_sign = timezone.now()
-        pause.wait(LOOK_EVERY)
+        pause.wait(look)
+        # a long run is not looked at so often that the looking slows it down; its last moments are
+        look = LOOK_FIRST if run.state == SyncRun.State.SETTLING else min(look * 1.3, LOOK_AT_MOST)
     if run.state == SyncRun.State.FAILED:
         raise NotThrough(f"SyncRun {run.pk} failed: {run.error}")
     if progress["failed"]:

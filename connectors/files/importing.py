@@ -11,6 +11,7 @@ from __future__ import annotations
 import tempfile
 import zlib
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -79,8 +80,8 @@ def import_file(
         claimed_by="import",
     )
     try:
-        with Lease(run.pk, "import"), tempfile.TemporaryDirectory(prefix="stagewatch-import-") as folder:
-            _bring_in(run, connector, path, columns, skip_bad_rows, Path(folder), progress)
+        with Lease(run.pk, "import"), tempfile.TemporaryDirectory(prefix="stagewatch-import-") as folder, ExitStack() as files:
+            _bring_in(run, connector, path, columns, skip_bad_rows, Path(folder), files, progress)
     except ConnectorError as error:
         _refuse(run, error.code, str(error))
         raise
@@ -92,10 +93,17 @@ def import_file(
 
 
 def _bring_in(
-    run: SyncRun, connector: Connector, path: Path, columns: Mapping[str, str], skip_bad_rows: bool, folder: Path, progress: Progress
+    run: SyncRun,
+    connector: Connector,
+    path: Path,
+    columns: Mapping[str, str],
+    skip_bad_rows: bool,
+    folder: Path,
+    files: ExitStack,
+    progress: Progress,
 ) -> None:
-    count = min(MOST_SPOOLS, max(1, round(estimated_rows(path) / settings.BATCH_SIZE))) if path.is_file() else 1
-    spools = [_Spool(batch_id, (folder / f"{n}").open("w+b")) for n, batch_id in enumerate(_batch_ids(count))]
+    count = min(MOST_SPOOLS, max(1, round(estimated_rows(path) / settings.BATCH_SIZE)))
+    spools = [_Spool(batch_id, files.enter_context((folder / f"{n}").open("w+b"))) for n, batch_id in enumerate(_batch_ids(count))]
     checked = _spool(path, columns, connector, spools, progress)
     if checked.errors and not skip_bad_rows:
         more = f"\n  … and {checked.errors - SHOWN} more" if checked.errors > SHOWN else ""
@@ -111,7 +119,6 @@ def _bring_in(
     for spool in spools:
         if spool.rows:
             _commit(run, connector, spool)
-        spool.file.close()
     with transaction.atomic():
         end_fetching(SyncRun.objects.select_for_update().get(pk=run.pk))
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 from connectors.exceptions import NotConfigured
 from connectors.files.rows import COLUMNS, ImportRow, RowError, from_json, from_values
@@ -32,18 +33,19 @@ def read_rows(path: Path, columns: Mapping[str, str]) -> Iterator[Read]:
     try:
         with _open(path) as file:
             yield from _read_csv(file, columns) if _is_csv(path) else _read_jsonl(file, columns)
-    except (OSError, EOFError) as error:
-        raise NotConfigured(f"{path} cannot be read: {error.strerror or error}.") from None  # type: ignore[union-attr]
+    except (OSError, EOFError, zlib.error) as error:
+        raise NotConfigured(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
 
 
 def estimated_rows(path: Path) -> int:
     """About how many rows the file has, from its size and its first rows; for sizing batches, not for counting."""
-    with _open(path) as file:
-        head = file.read(256 * 1024)
-    lines = head.count(b"\n")
-    if not lines:
-        return 1
-    return max(1, int(_unpacked_size(path) / (len(head) / lines)))
+    try:
+        with _open(path) as file:
+            head = file.read(256 * 1024)
+        lines = head.count(b"\n")
+        return max(1, int(_unpacked_size(path) / (len(head) / lines))) if lines else 1
+    except (OSError, EOFError, zlib.error):
+        return 1  # who reads its rows will say what is wrong
 
 
 def _unpacked_size(path: Path) -> int:
@@ -86,8 +88,12 @@ def _read_jsonl(file: BinaryIO, columns: Mapping[str, str]) -> Iterator[Read]:
 
 
 def _read_csv(file: BinaryIO, columns: Mapping[str, str]) -> Iterator[Read]:
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="", errors="surrogateescape")
-    head = text.readline()
+    with io.TextIOWrapper(file, encoding="utf-8-sig", newline="", errors="surrogateescape") as text:
+        yield from _read_csv_text(text, columns)
+
+
+def _read_csv_text(text: TextIO, columns: Mapping[str, str]) -> Iterator[Read]:
+    head = text.readline(LONGEST_LINE)
     delimiter = max(",;\t", key=head.count)
     header = next(csv.reader([head], delimiter=delimiter), [])
     names = [columns.get(name.strip(), name.strip()) for name in header]

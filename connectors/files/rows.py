@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
-from connectors.events import EventType, JobStatus, Precision, StageCategory
+from connectors.events import EventType, JobStatus, Precision, StageCategory, are_bounds
 
 #: longest id, word or name accepted; the ledger's columns are made for it
 LONGEST = 200
@@ -26,6 +26,19 @@ WORDS: dict[str, type[Precision | StageCategory | JobStatus]] = {
     "stage_from_category": StageCategory,
     "stage_to_category": StageCategory,
 }
+
+#: longest facts, as their columns have it; the names of stages and departments are as short as ids
+LENGTHS = {
+    "candidate_name": 300,
+    "candidate_email": 300,
+    "source": 200,
+    "job_title": 300,
+    "department": 200,
+    "stage_from_name": 200,
+    "stage_to_name": 200,
+}
+Upto200 = Annotated[str, msgspec.Meta(max_length=200)]
+Upto300 = Annotated[str, msgspec.Meta(max_length=300)]
 
 Text = str | int | float | None
 
@@ -50,15 +63,15 @@ class ImportRow(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     recorded_at: datetime | None = None
     precision: Precision = Precision.EXACT
     metadata: dict[str, Any] = {}
-    candidate_name: str | None = None
-    candidate_email: str | None = None
-    source: str | None = None
-    job_title: str | None = None
-    department: str | None = None
+    candidate_name: Upto300 | None = None
+    candidate_email: Upto300 | None = None
+    source: Upto200 | None = None
+    job_title: Upto300 | None = None
+    department: Upto200 | None = None
     job_status: JobStatus | None = None
     job_opened_at: datetime | None = None
-    stage_from_name: str | None = None
-    stage_to_name: str | None = None
+    stage_from_name: Upto200 | None = None
+    stage_to_name: Upto200 | None = None
     stage_from_category: StageCategory | None = None
     stage_to_category: StageCategory | None = None
 
@@ -139,6 +152,9 @@ def from_values(values: Mapping[str, Any]) -> ImportRow:
     for name, words in WORDS.items():
         if name in texts:
             texts[name] = _word(name, texts[name], words)
+    for name, longest in LENGTHS.items():
+        if len(texts.get(name, "")) > longest:
+            raise RowError(f"{name} is longer than {longest} characters.")
     texts.setdefault("provider_event_id", "")
     return checked(ImportRow(**texts))
 
@@ -150,6 +166,8 @@ def checked(row: ImportRow) -> ImportRow:
         row.recorded_at = _aware("recorded_at", row.recorded_at)
     if row.job_opened_at is not None:
         row.job_opened_at = _aware("job_opened_at", row.job_opened_at)
+    if row.precision is Precision.BOUNDED and "bounds" in row.metadata and not are_bounds(row.metadata["bounds"]):
+        raise RowError("metadata.bounds must be two times like 2026-10-14T13:30:05+00:00, the earlier one first.")
     _complete_identity(row)
     return row
 
@@ -188,7 +206,8 @@ def _built_id(row: ImportRow) -> str:
     """A deterministic id from who, what and the source's own time: the same fact gives the same id anywhere."""
     subject = f"app:{row.application_external_id}" if row.application_external_id else f"job:{row.job_external_id}"
     moment = row.timestamp.astimezone(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-    what = row.stage_to or row.job_status or ""
+    # what tells two facts of one kind and moment apart: where to, which word, or who
+    what = row.stage_to or row.job_status or row.metadata.get("original_event_type") or row.actor_id or row.actor or ""
     return f"file:{subject}:{row.event_type}:{what}:{moment}"
 
 

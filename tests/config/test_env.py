@@ -28,6 +28,18 @@ def test_a_variable_wins_over_its_file_and_the_file_over_dotenv(monkeypatch: pyt
     assert env.text("TOKEN", "default") == "from-environment"
 
 
+def test_children_get_what_dotenv_adds_and_nothing_that_outranks_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("WORKER_CONCURRENCY=7\nHOST=0.0.0.0\nSECRET_KEY=from-dotenv\n")
+    monkeypatch.setattr(env, "DOTENV", tmp_path / ".env")
+    monkeypatch.setenv("HOST", "::1")
+    monkeypatch.setenv("SECRET_KEY_FILE", "/run/secrets/secret_key")
+
+    children = env.for_children()
+
+    assert (children["WORKER_CONCURRENCY"], children["HOST"]) == ("7", "::1")
+    assert "SECRET_KEY" not in children
+
+
 def test_a_secret_file_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TOKEN_FILE", str(tmp_path / "missing"))
 

@@ -30,9 +30,10 @@ class Command(BaseCommand):
         try:
             if options["wait"]:
                 check_worker()
+            path = self._path(options["file"])
             run = import_file(
                 connector=self._connector(options["organization"], options["connector"]),
-                path=self._path(options["file"]),
+                path=path,
                 columns=dict(self._mapping(text) for text in options["map"]),
                 skip_bad_rows=options["skip_bad_rows"],
                 progress=self._progress,

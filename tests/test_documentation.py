@@ -1,0 +1,90 @@
+"""What the documentation names exists, and what exists and people have to know of is named."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from django.core.management import get_commands
+from django.urls import Resolver404, resolve
+
+from config import row_metrics
+from config.flow import STEPS
+from connectors.bamboohr.vocabulary import OUTCOME_CODES, STAGE_CODES
+from connectors.events import EventType
+from connectors.files.rows import COLUMNS
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+OURS = ("accounts", "analytics", "ats", "config", "connectors", "issues", "realtime", "triggers")
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def anchors(page: Path) -> set[str]:
+    """As GitHub makes them from headings."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if target.startswith(("http://", "https://")):
+            continue
+        name, _, anchor = target.partition("#")
+        file = (page.parent / name).resolve() if name else page
+        assert file.exists(), f"{target} is not there"
+        if anchor:
+            assert anchor in anchors(file), f"{target} names no heading"
+
+
+def test_every_setting_of_the_example_is_explained_and_no_other() -> None:
+    explained = "\n".join(re.findall(r"^\| (`[A-Z].*?) \|", read("docs/operate.md"), re.MULTILINE))
+
+    assert set(re.findall(r"`([A-Z_]+)`", explained)) == set(re.findall(r"^# ([A-Z_]+)=", read(".env.example"), re.MULTILINE))
+
+
+def test_every_column_of_an_import_is_explained() -> None:
+    assert [column for column in COLUMNS if f"`{column}`" not in read("docs/connect.md")] == []
+
+
+def test_every_event_and_every_status_code_is_named() -> None:
+    page = read("docs/connect.md")
+
+    assert [word for word in EventType if word not in page] == []
+    assert [code for code in (*STAGE_CODES, *OUTCOME_CODES) if code not in page] == []
+
+
+def test_every_command_of_ours_is_documented() -> None:
+    ours = {name for name, app in get_commands().items() if app in OURS}
+    told = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+
+    assert [name for name in ours if name not in told] == []
+
+
+@pytest.mark.django_db
+def test_metrics_that_are_explained_exist() -> None:
+    exported = row_metrics.latest().decode()
+
+    named = set(re.findall(r"`(stagewatch_\w+)", read("docs/operate.md"))) - {"stagewatch_task_seconds"}
+    assert len(named) > 5
+    assert [name for name in named if f"# TYPE {name} " not in exported] == []
+
+
+def test_addresses_that_are_shown_exist() -> None:
+    page = read("docs/api.md")
+    for address in set(re.findall(r"STAGEWATCH_URL[}]?(/[\w/{}]+)", page)):
+        try:
+            resolve(address)
+        except Resolver404:
+            pytest.fail(f"{address} leads nowhere")
+
+
+def test_the_road_is_told_in_its_order() -> None:
+    for name in ("README.md", "docs/architecture.md"):
+        places = [read(name).index(step) for step in STEPS]
+        assert places == sorted(places), name

@@ -12,7 +12,7 @@ from unfold.decorators import display
 
 from accounts.staff import EvidenceAdmin, LongEvidenceAdmin, OwnRows, StaffAdmin
 from analytics import calendars
-from analytics.models import Baseline, BaselineRun, CalendarSegment, CategoryMetric, StageMetric, StageVisit, WorkingCalendar
+from analytics.models import Baseline, BaselineRun, CalendarSegment, CategoryMetric, StageMetric, StageTarget, StageVisit, WorkingCalendar
 from analytics.public_holidays import public_holidays
 
 
@@ -81,6 +81,17 @@ class StageMetricAdmin(EvidenceAdmin):
     list_filter = ("dirty", ("organization", OwnRows), "stage__category")
     list_select_related = ("job", "stage")
     search_fields = ("job__title", "stage__name")
+
+
+@admin.register(StageTarget)
+class StageTargetAdmin(StaffAdmin):
+    """How long a stay may last; bands, heat and overdue days follow at once."""
+
+    list_display = ("__str__", "job", "organization")
+    list_select_related = ("organization", "job", "stage")
+    list_filter = ("category", ("organization", OwnRows))
+    autocomplete_fields = ("job", "stage")
+    fields = ("organization", "job", "stage", "category", "business_days")
 
 
 @admin.register(CalendarSegment)

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from analytics.bands import Yardstick, yardstick
 from analytics.estimators import ENOUGH_EXITS, MIN_EXITS, Unit
-from analytics.models import Baseline, BaselineRun, StageMetric
+from analytics.models import Baseline, BaselineRun, StageMetric, StageTarget
 from analytics.samples import Pick, Summary, baseline_picks, measured
 from ats.models import Job
 from connectors.events import StageCategory
@@ -92,8 +92,31 @@ def nearest(own: Summary | None, job: Job, category: str, known: Mapping[Circle,
     return None
 
 
-def measure_with(usual: Usual | None, category: str) -> Yardstick:
-    """The yardstick a baseline gives; without one the default of the category."""
+@dataclass(slots=True)
+class Targets:
+    """What some organizations ask for; as it stands today, also for a question about the past."""
+
+    _days: dict[tuple[int, int | None, int | str], float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, organization_ids: Iterable[int]) -> Targets:
+        rows = StageTarget.objects.filter(organization__in=list(organization_ids)).order_by()
+        return cls({(row.organization_id, row.job_id, row.stage_id or row.category): row.business_days for row in rows})
+
+    def target(self, job: Job, stage_ids: Sequence[int], category: str) -> float | None:
+        """In business days. Several stages in one cell have a target only by their category."""
+        subjects: list[int | str] = [*(stage_ids if len(stage_ids) == 1 else ()), category]
+        for job_id in (job.pk, None):
+            for subject in subjects:
+                if (days := self._days.get((job.organization_id, job_id, subject))) is not None:
+                    return days
+        return None
+
+
+def measure_with(usual: Usual | None, category: str, target: float | None = None) -> Yardstick:
+    """What was asked for, else the yardstick a baseline gives, else the default of the category."""
+    if target is not None:
+        return yardstick(target=target)
     if usual is None:
         return yardstick(category=category)
     return yardstick(baseline_p50=usual.summary.median(BD), baseline_p85=usual.summary.upper(BD), category=category)

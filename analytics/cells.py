@@ -15,6 +15,7 @@ from datetime import datetime
 from django.db.models import Count, Q, QuerySet
 
 from analytics import baselines
+from analytics.baselines import Targets
 from analytics.calendars import JobClocks
 from analytics.estimators import Unit
 from analytics.heatmap import Ages, Json, StageRef, Window, cell
@@ -137,9 +138,7 @@ class CellReader:
         if not self._question.live:
             visits = StageVisit.objects.order_by().filter(job_id__in=self._by_id, entered_at__lte=self._question.as_of)
             return dict.fromkeys(visits.values_list("job_id", "stage_id").distinct())
-        # a late event may have emptied a cell for good: then nobody was ever there
-        rows = (row for row in StageMetric.objects.filter(job_id__in=self._by_id) if row.entered or row.window_entered or row.n or row.open)
-        return {(row.job_id, row.stage_id): row for row in rows}
+        return {(row.job_id, row.stage_id): row for row in StageMetric.objects.filter(job_id__in=self._by_id) if row.was_entered}
 
     def _find_stages(self, stage_ids: Iterable[int]) -> None:
         self._refs = {stage.pk: self._group(stage) for stage in Stage.objects.filter(pk__in=list(stage_ids))}
@@ -164,12 +163,13 @@ class CellReader:
         stages: dict[Key, list[int]] = defaultdict(list)
         for job_id, stage_id in metrics:
             stages[self._key(job_id, stage_id)].append(stage_id)
-        places = {key: self._place(key, stage_ids) for key, stage_ids in stages.items()}
         question = self._question
+        targets = Targets.of({job.organization_id for job in self._jobs})
+        places = {key: self._place(key, stage_ids, targets) for key, stage_ids in stages.items()}
         asked = Asked(question.span, question.as_of, str(question.clock), question.known_by)
         if not question.live:
             found = dict(zip(places, asked.compared(list(places.values())), strict=True))
-            return found, lambda job, category: NOTHING.numbers(Place(job, (), category, None), question.clock, {})
+            return found, lambda job, category: NOTHING.numbers(_unused(job, category, targets), question.clock, {})
         circles = baselines.kept_circles({job.organization_id for job in self._jobs})
         pools = {(row.job_id, row.category): row for row in CategoryMetric.objects.filter(job__in=self._by_id)}
         rows = {
@@ -179,16 +179,22 @@ class CellReader:
         afresh = [key for key in places if not question.stored or rows[key].row is None]
         computed = dict(zip(afresh, asked.of([places[key] for key in afresh]), strict=True))
         found = {key: rows[key].numbers(place, question.clock, circles, computed.get(key)) for key, place in places.items()}
-        return found, lambda job, category: NOTHING.numbers(Place(job, (), category, None), question.clock, circles)
+        return found, lambda job, category: NOTHING.numbers(_unused(job, category, targets), question.clock, circles)
 
-    def _place(self, key: Key, stage_ids: Sequence[int]) -> Place:
+    def _place(self, key: Key, stage_ids: Sequence[int], targets: Targets) -> Place:
         ref = self._refs[stage_ids[0]]
         pooled = isinstance(ref.id, str)
         # a category ends where the next one begins: moving on within it is no advance
         place = None if ref.order is None else ref.order + 999 if pooled else ref.order
-        return Place(self._by_id[key[0]], tuple(stage_ids), ref.category, place)
+        job = self._by_id[key[0]]
+        return Place(job, tuple(stage_ids), ref.category, place, targets.target(job, stage_ids, ref.category))
 
     def _ages(self, *, earliest: datetime) -> dict[int, Ages]:
         as_of = self._question.as_of
         clocks = JobClocks(self._jobs, as_of, earliest, known_by=self._question.known_by)
         return {job.pk: Ages(clocks.of(job), as_of) for job in self._jobs}
+
+
+def _unused(job: Job, category: str, targets: Targets) -> Place:
+    """A cell nobody was ever in."""
+    return Place(job, (), category, None, targets.target(job, (), category))

@@ -11,7 +11,7 @@ from django.db.models import Q, QuerySet
 
 from analytics import baselines
 from analytics.bands import Band, Yardstick
-from analytics.baselines import measure_with
+from analytics.baselines import Targets, measure_with
 from analytics.calendars import JobClocks
 from analytics.cells import Question, open_visits
 from analytics.heatmap import Ages, Json
@@ -65,16 +65,18 @@ def _only(stages: Sequence[Stage], name: str) -> Stage:
 
 def measure_of(job: Job, stages: Sequence[Stage], question: Question) -> Yardstick:
     """What the ages in this cell are measured with: the same as its heatmap cell says."""
-    category = stages[0].category
+    category, targets = stages[0].category, Targets.of([job.organization_id])
     if question.live:
-        rows = list(StageMetric.objects.filter(job=job, stage__in=stages))
+        rows = [row for row in StageMetric.objects.filter(job=job, stage__in=stages) if row.was_entered]
         pool = CategoryMetric.objects.filter(job=job, category=category).first() if len(rows) > 1 else None
-        place = Place(job, tuple(row.stage_id for row in rows), category, None)
-        return measure_with(Kept(rows, pool).usual(place, baselines.kept_circles([job.organization_id])), category)
-    used = StageVisit.objects.order_by().filter(job=job, stage__in=stages, entered_at__lte=question.as_of)
-    place = Place(job, tuple(used.values_list("stage_id", flat=True).distinct()), category, None)
+        used = tuple(row.stage_id for row in rows)
+        usual = Kept(rows, pool).usual(Place(job, used, category, None), baselines.kept_circles([job.organization_id]))
+        return measure_with(usual, category, targets.target(job, used, category))
+    visits = StageVisit.objects.order_by().filter(job=job, stage__in=stages, entered_at__lte=question.as_of)
+    used = tuple(visits.values_list("stage_id", flat=True).distinct())
     asked = Asked(question.span, question.as_of, str(question.clock), question.known_by)
-    return measure_with(asked.usual(place) if place.stage_ids else None, category)
+    usual = asked.usual(Place(job, used, category, None)) if used else None
+    return measure_with(usual, category, targets.target(job, used, category))
 
 
 def visits_in_cell(job: Job, stages: Sequence[Stage], question: Question, wanted: Wanted, measure: Yardstick) -> QuerySet[StageVisit]:

@@ -95,7 +95,8 @@ def _opened_at(job: Job, question: Question) -> datetime | None:
 
 def _cells(job: Job, stages: Sequence[StageRef], question: Question) -> dict[int | str, CellNumbers]:
     """Limits of the stages, as their heatmap cells have them."""
-    places = [Place(job, (int(ref.id),), ref.category, ref.order) for ref in stages]
+    targets = baselines.Targets.of([job.organization_id])
+    places = [Place(job, (int(ref.id),), ref.category, ref.order, targets.target(job, (int(ref.id),), ref.category)) for ref in stages]
     if not question.live:
         asked = Asked(question.span, question.as_of, str(question.clock), question.known_by)
         return {ref.id: numbers for ref, numbers in zip(stages, asked.compared(places), strict=True)}

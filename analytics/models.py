@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
 from accounts.models import Organization, validate_time_zone
 from ats.models import Application, CandidateEvent, Job, Stage
-from connectors.events import Precision
+from connectors.events import Precision, StageCategory
 
 
 class ExitKind(models.TextChoices):
@@ -92,6 +92,43 @@ class WorkingCalendar(models.Model):
             raise ValidationError({"closes_at": "Give both opening and closing time, or neither."})
         if not self.working_days:
             raise ValidationError({"working_days": "Give at least one working day."})
+
+
+class StageTarget(models.Model):
+    """How long a stay may last, as the organization wants it: for a category or a stage, everywhere or in one job.
+
+    The most specific one counts: stage of the job, category of the job, stage, category.
+    """
+
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+")
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, null=True, blank=True, related_name="+", help_text="Empty: every job.")
+    stage = models.ForeignKey(Stage, on_delete=models.CASCADE, null=True, blank=True, related_name="+", help_text="Either a stage ...")
+    category = models.CharField(
+        max_length=12,
+        blank=True,
+        choices=[(word.value, word.value.capitalize()) for word in StageCategory],
+        help_text="... or a category.",
+        db_collation="C",
+    )
+    business_days = models.FloatField(validators=[MinValueValidator(0.01)])
+
+    class Meta:
+        ordering = ["organization", "job", "stage", "category"]
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "job", "stage", "category"], name="target_once", nulls_distinct=False),
+            models.CheckConstraint(
+                condition=Q(stage=None) & ~Q(category="") | Q(stage__isnull=False, category=""), name="target_of_stage_or_category"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.stage or self.category}: {self.business_days:g} business days"
+
+    def clean(self) -> None:
+        for field in ("job", "stage"):
+            row = getattr(self, field)
+            if row is not None and row.organization_id != self.organization_id:
+                raise ValidationError({field: f"The {field} belongs to another organization."})
 
 
 class CalendarSegment(models.Model):
@@ -231,6 +268,11 @@ class StageMetric(CellStatistics):
 
     def __str__(self) -> str:
         return f"Cell of job {self.job_id}, stage {self.stage_id}"
+
+    @property
+    def was_entered(self) -> bool:
+        """A late event may have emptied a cell for good: then nobody was ever there, and it is no cell."""
+        return bool(self.entered or self.window_entered or self.n or self.open)
 
 
 class CategoryMetric(CellStatistics):

@@ -24,6 +24,8 @@ class Place:
     stage_ids: tuple[int, ...]
     category: str
     place: int | None
+    #: what the organization asks for, business days
+    target: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +84,13 @@ def kept_others(metrics: Sequence[StageMetric]) -> Usual | None:
     return None
 
 
-def numbers(curve: Summary, counts: Counts, *, usual: Usual | None, category: str, recent: Summary, others: Usual | None) -> CellNumbers:
+def numbers(curve: Summary, counts: Counts, *, usual: Usual | None, place: Place, recent: Summary, others: Usual | None) -> CellNumbers:
     """Put together, with what follows: the yardstick and the delay (M19)."""
     compared = others if comparable(recent) else None
     return CellNumbers(
         curve=curve,
         counts=counts,
-        measure=measure_with(usual, category),
+        measure=measure_with(usual, place.category, place.target),
         level=usual.level if usual else None,
         delay=delay(recent.median(BD), (compared.summary if compared else NO_SUMMARY).median(BD)),
         usual=compared,
@@ -120,7 +122,7 @@ class Kept:
             curve,
             counts,
             usual=self.usual(place, circles),
-            category=place.category,
+            place=place,
             recent=kept_recent(self.row) if self.row else NO_SUMMARY,
             others=kept_others(self.stages),
         )
@@ -162,7 +164,7 @@ class Asked:
                 curve,
                 counts,
                 usual=nearest(own[number], place.job, place.category, known),
-                category=place.category,
+                place=place,
                 recent=recent[number],
                 others=others.get((place.job.pk, place.category)),
             )

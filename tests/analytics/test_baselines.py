@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.models import Organization
 from analytics import baselines, services
-from analytics.models import Baseline, StageMetric
+from analytics.models import Baseline, StageMetric, StageTarget
 from ats.models import Job, Stage
 from connectors.events import StageCategory
 from tests.factories.accounts import OrganizationFactory, member
@@ -120,6 +120,30 @@ class TestLimit:
         assert found["overdue_days"] == pytest.approx(20, abs=0.01)
         people = api.get(f"/ats/jobs/{job.pk}/stage/screen/candidates", {"band": "late"}).json()["results"]
         assert [(round(person["age"]), person["band"]) for person in people] == [(15, "late")]
+
+
+class TestTarget:
+    def test_the_most_specific_target_comes_before_any_baseline(self, api: Client, job: Job, screen: Stage) -> None:
+        past(job, screen, 2, 20, ended_days_ago=40)
+        waiting(job, screen, days=21)  # 15 bd
+        compute(job.organization)
+        scopes = [{"category": "screen"}, {"stage": screen}, {"job": job, "category": "screen"}, {"job": job, "stage": screen}]
+
+        found = []
+        for days, scope in enumerate(scopes, start=4):
+            StageTarget.objects.create(organization=job.organization, business_days=days, **scope)
+            told = cell(api, job)
+            found.append((told["limit"]["value"], told["limit"]["source"], told["heat"]))
+
+        assert found == [(4, "target", "critical"), (5, "target", "critical"), (6, "target", "critical"), (7, "target", "critical")]
+        people = api.get(f"/ats/jobs/{job.pk}/stage/screen/candidates").json()["results"]
+        assert [person["band"] for person in people] == ["critical"]  # 15 > 2 x 7; by the baseline it would be late
+
+    def test_another_organization_s_target_is_no_target(self, api: Client, job: Job, screen: Stage) -> None:
+        StageTarget.objects.create(organization=OrganizationFactory(), category="screen", business_days=1)
+        waiting(job, screen, days=1)
+
+        assert cell(api, job)["limit"]["source"] == "default"
 
 
 class TestDelay:

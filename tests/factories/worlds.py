@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from accounts.models import Membership, Organization, Role, User
-from analytics.models import Baseline, BaselineRun, CalendarSegment, CategoryMetric, StageMetric, StageVisit, WorkingCalendar
+from analytics.models import Baseline, BaselineRun, CalendarSegment, CategoryMetric, StageMetric, StageTarget, StageVisit, WorkingCalendar
 from ats.models import Application, Job, Stage
 from connectors.models import Batch, Connector, ProviderRecord, RawEvent, SyncRun
 from issues.models import Issue
@@ -60,6 +60,7 @@ def _yardsticks(organization: Organization, job: Job) -> tuple[object, ...]:
         CalendarSegment.objects.create(calendar=calendar, starts_at=began, ends_at=began, bd_before=0, bd_per_second=0),
         CategoryMetric.objects.create(organization=organization, job=job, category="screen"),
         Baseline.objects.create(organization=organization, level=Baseline.Level.ORGANIZATION, category="screen"),
+        StageTarget.objects.create(organization=organization, category="offer", business_days=3),
         BaselineRun.objects.create(organization=organization, computed_at=began, seconds=0),
     )
 

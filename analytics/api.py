@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from django.http import Http404
@@ -10,12 +11,15 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import ValidationError
 from rest_framework.generics import GenericAPIView
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.selectors import organization_ids
 from analytics import drilldown, selectors
+from analytics.csv_rendering import CsvRenderer
+from analytics.heatmap import Json
 from analytics.parameters import CommonParameters, DrilldownParameters, ExplainableParameters
 from analytics.past import as_known
 from analytics.shapes import JobHeatmapSerializer, OrgHeatmapSerializer, WaitingSerializer
@@ -23,6 +27,9 @@ from analytics.stats_shapes import JobStatsSerializer
 from ats.filters import JobFilter
 from ats.models import Job
 from ats.selectors import jobs_of
+
+#: what is told may also be taken into a spreadsheet
+TABULAR = (JSONRenderer, CsvRenderer)
 
 Parameters = TypeVar("Parameters", bound=CommonParameters)
 
@@ -45,6 +52,10 @@ class OrgHeatmap(GenericAPIView[Job]):
     pagination_class = None
     queryset = Job.objects.none()
     serializer_class = OrgHeatmapSerializer
+    renderer_classes = TABULAR
+
+    def csv_rows(self, data: Json) -> Iterable[Json]:
+        return ({"job": row["job"], **cell} for row in data["rows"] for cell in row["cells"])
 
     @extend_schema(
         parameters=[CommonParameters], responses=OrgHeatmapSerializer, filters=True, operation_id="org_heatmap", tags=["heatmap"]
@@ -57,6 +68,11 @@ class OrgHeatmap(GenericAPIView[Job]):
 
 class JobHeatmap(APIView):
     """One job's stages with counts, durations, age bands and issues."""
+
+    renderer_classes = TABULAR
+
+    def csv_rows(self, data: Json) -> Iterable[Json]:
+        return ({"job": data["job"], **cell} for cell in data["stages"])
 
     @extend_schema(parameters=[ExplainableParameters], responses=JobHeatmapSerializer, operation_id="job_heatmap", tags=["heatmap"])
     def get(self, request: Request, job_id: int) -> Response:
@@ -86,6 +102,11 @@ class Drilldown(GenericAPIView[Any]):
     ordering_fields = ("entered_at",)
     filter_backends = ()
     serializer_class = WaitingSerializer
+    renderer_classes = TABULAR
+
+    def csv_rows(self, data: Json) -> Iterable[Json]:
+        rows: Iterable[Json] = data["results"]
+        return rows
 
     @extend_schema(
         parameters=[

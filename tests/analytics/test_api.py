@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -390,6 +392,27 @@ class TestDrilldown:
             # session, user, job, stages, targets, its cell, baselines, page, calendars, holds, issues
             with django_assert_num_queries(11):
                 assert len(api.get(address, {"page_size": size}).json()["results"]) == size
+
+
+class TestCsv:
+    @pytest.mark.parametrize("address", ["/ats/heatmap", "/ats/jobs/{job}/heatmap", "/ats/jobs/{job}/stage/screen/candidates"])
+    def test_what_is_shown_can_be_taken_into_a_spreadsheet(self, api: Client, job: Job, address: str) -> None:
+        waiting(job, stage_of(job, "=Phone, screen"), days=3)
+
+        response = api.get(address.format(job=job.pk), {"format": "csv"})
+
+        assert response.headers["Content-Type"].startswith("text/csv")
+        rows = list(csv.DictReader(io.StringIO(response.content.decode())))
+        cell = next(row for row in rows if row.get("open", "1") != "0")
+        assert cell["stage.name"] in {"screen", "'=Phone, screen"}
+        if "open" in cell:
+            assert (cell["open"], cell["job.title"], cell["limit.value"], cell["p50.value"]) == ("1", "Platform engineer", "7.0", "")
+
+    def test_a_bad_parameter_is_still_a_problem(self, api: Client, job: Job) -> None:
+        response = api.get(f"/ats/jobs/{job.pk}/heatmap", {"format": "csv", "window": "many"})
+
+        assert response.status_code == 400
+        assert response.json()["errors"][0]["field"] == "window"
 
 
 def test_the_words_for_unresolved_are_those_of_the_issue_model() -> None:

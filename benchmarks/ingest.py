@@ -17,6 +17,7 @@ from connectors.sandbox.bench import Shape, write_file
 
 BATCH_FILES = 7
 BATCH_EVENTS = 10_000
+#: of one measurement of the limit
 LIMIT_EVENTS = 200_000
 
 
@@ -52,6 +53,8 @@ class Found:
 
 
 def run(folder: Path, *, events: int, small: int, large: int, obvious: int) -> None:
+    if events < LIMIT_EVENTS:
+        raise SystemExit(f"--events must be at least {LIMIT_EVENTS:,}: so many are upserted for the limit.")
     with stack.servers(folder):
         django.setup()
         from django.conf import settings

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from django.db.models import Q, Sum
 from django.utils import timezone
+from kombu.exceptions import OperationalError
 
 from config.celery import app
 from connectors.models import Batch, SyncRun
@@ -26,7 +27,7 @@ def check_worker() -> None:
     """Raise ``NotThrough`` unless a worker answers on the broker within ``WORKER_PATIENCE`` seconds."""
     try:
         alive = app.control.ping(timeout=WORKER_PATIENCE, limit=1)
-    except OSError:
+    except (OSError, OperationalError):  # no broker either
         alive = None
     if not alive:
         raise NotThrough("No worker answers, so nothing would move. Start the stack (make run) and try again; the work is kept.")

@@ -29,6 +29,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        secret, settings = self._secret(options["secret_env"]), dict(self._setting(text) for text in options["set"])
         organization, created = Organization.objects.get_or_create(
             slug=options["organization"], defaults={"name": options["organization"].replace("-", " ").title()}
         )
@@ -38,8 +39,8 @@ class Command(BaseCommand):
                 provider=options["provider"],
                 name=options["name"],
                 base_url=options["base_url"],
-                secret=self._secret(options["secret_env"]),
-                settings=dict(self._setting(text) for text in options["set"]),
+                secret=secret,
+                settings=settings,
             )
         except ConnectorError as error:
             if created:

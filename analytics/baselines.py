@@ -16,6 +16,7 @@ from time import perf_counter
 from django.db import connection, transaction
 from django.utils import timezone
 
+from accounts.models import Organization
 from analytics.bands import Yardstick, yardstick
 from analytics.estimators import ENOUGH_EXITS, MIN_EXITS, Unit
 from analytics.models import Baseline, BaselineRun, StageMetric, StageTarget
@@ -174,6 +175,12 @@ def refresh_due(organization_id: int, *, now: datetime | None = None) -> bool:
     if run is not None and now - run.computed_at < min(max(timedelta(seconds=run.seconds / SHARE), timedelta(seconds=30)), STALE):
         return False
     return refresh(organization_id, as_of=now)
+
+
+def refresh_all_due() -> None:
+    """Every organization's, where their time has come."""
+    for organization_id in Organization.objects.order_by("pk").values_list("pk", flat=True):
+        refresh_due(organization_id)
 
 
 @transaction.atomic

@@ -153,7 +153,8 @@ def compute(cursor: CursorWrapper, *, known_by: datetime | None = None) -> None:
     parameters = {"exits": list(EXITS)}
     cursor.execute("insert into job_clock select distinct job_id from picked")
     cursor.execute(
-        """select distinct j.organization_id from job_clock k join ats_job j on j.id = k.job_id
+        """select distinct j.organization_id from job_clock k
+           cross join lateral (select organization_id from ats_job j where j.id = k.job_id offset 0) j
            where not exists (select 1 from analytics_workingcalendar c
                              where c.organization_id = j.organization_id and c.job_id is null and c.compiled_from <> '')"""
     )

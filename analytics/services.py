@@ -8,8 +8,8 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
-from analytics import baselines, samples
 from analytics import measure as fold
+from analytics import samples
 from ats.models import CATEGORY_RANK
 from ats.services import lock_applications, read_pipelines
 from config import flow, sql
@@ -151,7 +151,6 @@ def refresh_dirty(*, aged: bool) -> int:
                 jobs = sorted({job_id for job_id, _ in refreshed})
                 batches.start(organization_id=organization_id, step=flow.PUSH, job_ids=jobs)
         total += len(refreshed)
-        baselines.refresh_due(organization_id)
     return total
 
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from analytics import baselines, services
 from analytics import measure as fold
-from analytics.models import EXITS
+from analytics.models import EXITS, StageMetric
 from ats.models import Application
 from ats.services import read_pipelines, refresh_snapshots_of
 from config import sql
@@ -55,6 +55,7 @@ def rebuild(*, organization_id: int, check: bool = False, progress: Callable[[in
         drift.counters = _mend_counters(cursor, organization_id)
     drift.percentiles = _percentile_drift(organization_id)
     if not check:
+        StageMetric.objects.filter(organization_id=organization_id).update(dirty=True)
         while len(services.refresh_cells(organization_id=organization_id, as_of=timezone.now())) == services.CELLS_AT_ONCE:
             pass
         baselines.refresh(organization_id, as_of=timezone.now())

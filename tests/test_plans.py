@@ -166,7 +166,8 @@ def everything_the_road_does(connector: Connector, watcher: Watcher, size: int) 
     carry_watched(watcher)
     with connection.cursor() as cursor:
         cursor.execute(
-            "update issues_watch set due_at = now() - interval '1 hour' where application_id in (select application_id from issues_watch order by application_id limit 200)"
+            """update issues_watch set due_at = now() - interval '1 hour'
+               where application_id in (select application_id from issues_watch order by application_id limit 200)"""
         )
     with watcher.during("sweeps"):
         issues.sweep()

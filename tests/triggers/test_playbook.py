@@ -1,0 +1,87 @@
+"""Which task follows from an issue, for whom and until when. Pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from analytics.clocks import WorkingCalendar, compile_calendar
+from triggers.playbook import DEFAULT, SEVERITIES, Play, Subject, fill, task_for
+
+WEEK = compile_calendar(WorkingCalendar(zone="UTC"), date(2026, 1, 1), date(2027, 1, 1))
+FRIDAY = datetime(2026, 6, 5, 15, tzinfo=UTC)
+
+
+def subject(**fields: Any) -> Subject:
+    values: dict[str, Any] = {
+        "issue_id": 1, "issue_type": "stuck", "severity": "high", "sentence": "Too long.", "job_id": 4, "job": "Engineer",
+        "stage": "Screen",
+    }  # fmt: skip
+    return Subject(**{**values, **fields})
+
+
+def task(*plays: Play, people: dict[str, list[int]] | None = None, **fields: Any) -> Any:
+    return task_for(subject(**fields), plays, people=people or {}, as_of=FRIDAY, calendar=WEEK)
+
+
+@pytest.mark.parametrize("least", SEVERITIES)
+@pytest.mark.parametrize("severity", SEVERITIES)
+def test_a_play_is_for_its_severity_and_above(least: str, severity: str) -> None:
+    assert (task(Play(min_severity=least), severity=severity) is not None) == (SEVERITIES.index(severity) >= SEVERITIES.index(least))
+
+
+@pytest.mark.parametrize(("issue_type", "fits"), [("", True), ("stuck", True), ("idle_candidate", False)])
+def test_a_play_is_for_its_type_or_for_all(issue_type: str, fits: bool) -> None:
+    assert (task(Play(issue_type=issue_type)) is not None) is fits
+
+
+def test_the_first_play_that_fits_is_played() -> None:
+    plays = Play(issue_type="idle_candidate", title_template="a"), Play(issue_type="stuck", title_template="b"), Play(title_template="c")
+
+    assert task(*plays).title == "b"
+    assert task(*plays, issue_type="something").title == "c"
+    assert task(issue_type="stuck") is None
+
+
+def test_the_task_is_due_in_working_time_and_as_urgent_as_its_issue() -> None:
+    made = task(Play(due_in_business_days=1))
+
+    assert made.due_at == FRIDAY + timedelta(days=3), "Friday afternoon plus a day is Monday afternoon"
+    assert made.priority == "high"
+
+
+def test_one_jobs_tasks_go_to_the_same_person_of_the_role_and_different_jobs_share_the_load() -> None:
+    people = {"recruiter": [10, 20, 30], "viewer": [40]}
+
+    asked = {job: {task(DEFAULT, people=people, job_id=job, issue_id=issue).assignee_id for issue in range(3)} for job in range(3)}
+
+    assert all(len(who) == 1 for who in asked.values())
+    assert set().union(*asked.values()) == {10, 20, 30}
+
+
+def test_nobody_of_the_role_leaves_the_task_to_whoever_takes_it() -> None:
+    assert task(DEFAULT, people={"viewer": [40]}).assignee_id is None
+    assert task(DEFAULT, people={"recruiter": [7]}, job_id=None).assignee_id == 7
+
+
+@pytest.mark.parametrize(
+    ("template", "title"),
+    [
+        ("{job}: {sentence}", "Engineer: Too long."),
+        ("{issue_type} in {stage}", "stuck in Screen"),
+        ("{candidate} {0} {} {{job}}", "{candidate} {0} {} {Engineer}"),
+        ("no words", "no words"),
+    ],
+)
+def test_templates_know_four_words_and_leave_the_rest_alone(template: str, title: str) -> None:
+    assert fill(template, subject()) == title
+
+
+def test_a_template_cannot_reach_into_the_program() -> None:
+    assert fill("{sentence.__class__} {job!r:>99}", subject()) == "{sentence.__class__} {job!r:>99}"
+
+
+def test_a_long_title_is_cut_to_its_column() -> None:
+    assert len(task(DEFAULT, job="x" * 400).title) == 300

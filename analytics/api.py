@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from django.http import Http404
@@ -10,17 +11,25 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import ValidationError
 from rest_framework.generics import GenericAPIView
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.selectors import organization_ids
 from analytics import drilldown, selectors
-from analytics.parameters import CommonParameters, DrilldownParameters
+from analytics.csv_rendering import CsvRenderer
+from analytics.heatmap import Json
+from analytics.parameters import CommonParameters, DrilldownParameters, ExplainableParameters
+from analytics.past import as_known
 from analytics.shapes import JobHeatmapSerializer, OrgHeatmapSerializer, WaitingSerializer
+from analytics.stats_shapes import JobStatsSerializer
 from ats.filters import JobFilter
 from ats.models import Job
 from ats.selectors import jobs_of
+
+#: what is told may also be taken into a spreadsheet
+TABULAR = (JSONRenderer, CsvRenderer)
 
 Parameters = TypeVar("Parameters", bound=CommonParameters)
 
@@ -43,6 +52,10 @@ class OrgHeatmap(GenericAPIView[Job]):
     pagination_class = None
     queryset = Job.objects.none()
     serializer_class = OrgHeatmapSerializer
+    renderer_classes = TABULAR
+
+    def csv_rows(self, data: Json) -> Iterable[Json]:
+        return ({"job": row["job"], **cell} for row in data["rows"] for cell in row["cells"])
 
     @extend_schema(
         parameters=[CommonParameters], responses=OrgHeatmapSerializer, filters=True, operation_id="org_heatmap", tags=["heatmap"]
@@ -56,10 +69,26 @@ class OrgHeatmap(GenericAPIView[Job]):
 class JobHeatmap(APIView):
     """One job's stages with counts, durations, age bands and issues."""
 
-    @extend_schema(parameters=[CommonParameters], responses=JobHeatmapSerializer, operation_id="job_heatmap", tags=["heatmap"])
+    renderer_classes = TABULAR
+
+    def csv_rows(self, data: Json) -> Iterable[Json]:
+        return ({"job": data["job"], **cell} for cell in data["stages"])
+
+    @extend_schema(parameters=[ExplainableParameters], responses=JobHeatmapSerializer, operation_id="job_heatmap", tags=["heatmap"])
     def get(self, request: Request, job_id: int) -> Response:
-        question = parsed(CommonParameters, request).question()
-        return Response(selectors.job_heatmap(job=own_job(request, job_id), question=question))
+        parameters = parsed(ExplainableParameters, request)
+        explain = parameters.validated_data["explain"]
+        return Response(selectors.job_heatmap(job=own_job(request, job_id), question=parameters.question(), explain=explain))
+
+
+class JobStats(APIView):
+    """One job's funnel and where it loses people, its speed, time to hire and fill, offers, throughput and sources."""
+
+    @extend_schema(parameters=[ExplainableParameters], responses=JobStatsSerializer, operation_id="job_stats", tags=["heatmap"])
+    def get(self, request: Request, job_id: int) -> Response:
+        parameters = parsed(ExplainableParameters, request)
+        explain = parameters.validated_data["explain"]
+        return Response(selectors.job_stats(job=own_job(request, job_id), question=parameters.question(), explain=explain))
 
 
 class Drilldown(GenericAPIView[Any]):
@@ -73,6 +102,11 @@ class Drilldown(GenericAPIView[Any]):
     ordering_fields = ("entered_at",)
     filter_backends = ()
     serializer_class = WaitingSerializer
+    renderer_classes = TABULAR
+
+    def csv_rows(self, data: Json) -> Iterable[Json]:
+        rows: Iterable[Json] = data["results"]
+        return rows
 
     @extend_schema(
         parameters=[
@@ -92,5 +126,8 @@ class Drilldown(GenericAPIView[Any]):
             raise ValidationError({"name": [str(error)]}) from None
         if not stages:
             raise Http404
-        page = self.paginate_queryset(drilldown.visits_in_cell(job, stages, question, parameters.wanted()))
-        return self.get_paginated_response(drilldown.rows(job, page or [], question))
+        with as_known(question.known_by, [job.organization_id]):
+            measure = drilldown.measure_of(job, stages, question)
+            page = self.paginate_queryset(drilldown.visits_in_cell(job, stages, question, parameters.wanted(), measure))
+            rows = drilldown.rows(job, page or [], question, measure)
+        return self.get_paginated_response(rows)

@@ -9,10 +9,14 @@ from datetime import datetime
 
 from django.db.models import Q, QuerySet
 
-from analytics.bands import Band
-from analytics.cells import Question, compiled_for, open_visits
-from analytics.heatmap import Ages, Json, default_yardstick
-from analytics.models import StageVisit
+from analytics import baselines
+from analytics.bands import Band, Yardstick
+from analytics.baselines import Targets, measure_with
+from analytics.calendars import JobClocks
+from analytics.cells import Question, open_visits
+from analytics.heatmap import Ages, Json
+from analytics.models import CategoryMetric, StageMetric, StageVisit
+from analytics.numbers import Asked, Kept, Place
 from ats.models import Application, Job, Stage
 from ats.selectors import UNRESOLVED
 from connectors.events import Precision, StageCategory
@@ -59,11 +63,27 @@ def _only(stages: Sequence[Stage], name: str) -> Stage:
     return stages[0]
 
 
-def visits_in_cell(job: Job, stages: Sequence[Stage], question: Question, wanted: Wanted) -> QuerySet[StageVisit]:
+def measure_of(job: Job, stages: Sequence[Stage], question: Question) -> Yardstick:
+    """What the ages in this cell are measured with: the same as its heatmap cell says."""
+    category, targets = stages[0].category, Targets.of([job.organization_id])
+    if question.live:
+        rows = [row for row in StageMetric.objects.filter(job=job, stage__in=stages) if row.was_entered]
+        pool = CategoryMetric.objects.filter(job=job, category=category).first() if len(rows) > 1 else None
+        used = tuple(row.stage_id for row in rows)
+        usual = Kept(rows, pool).usual(Place(job, used, category, None), baselines.kept_circles([job.organization_id]))
+        return measure_with(usual, category, targets.target(job, used, category))
+    visits = StageVisit.objects.order_by().filter(job=job, stage__in=stages, entered_at__lte=question.as_of)
+    used = tuple(visits.values_list("stage_id", flat=True).distinct())
+    asked = Asked(question.span, question.as_of, str(question.clock), question.known_by)
+    usual = asked.usual(Place(job, used, category, None)) if used else None
+    return measure_with(usual, category, targets.target(job, used, category))
+
+
+def visits_in_cell(job: Job, stages: Sequence[Stage], question: Question, wanted: Wanted, measure: Yardstick) -> QuerySet[StageVisit]:
     """The open visits of a cell, all of them unless ``wanted`` says otherwise; ready to be paged by ``entered_at``."""
     visits = open_visits(question).filter(job=job, stage__in=stages)
     if wanted.by_age:
-        visits = visits.filter(_entered_when(job, stages, question, wanted, list(visits.values_list("entered_at", flat=True))))
+        visits = visits.filter(_entered_when(job, question, wanted, measure, list(visits.values_list("entered_at", flat=True))))
     if wanted.severities or wanted.issue_types:
         # one filter() call: severity and type must be of the same issue
         conditions = {"issues__severity__in": wanted.severities, "issues__issue_type__in": wanted.issue_types}
@@ -77,14 +97,13 @@ def visits_in_cell(job: Job, stages: Sequence[Stage], question: Question, wanted
     return visits.select_related("application__candidate", "stage")
 
 
-def _entered_when(job: Job, stages: Sequence[Stage], question: Question, wanted: Wanted, entered: list[datetime]) -> Q:
+def _entered_when(job: Job, question: Question, wanted: Wanted, measure: Yardstick, entered: list[datetime]) -> Q:
     """The wanted ages as ranges of ``entered_at``.
 
     An age only falls as the entry gets later, so each band is one unbroken range: exactly the visits that the
     cell counts in it, to the last rounded digit, and the database can page through them.
     """
     entered.sort()
-    measure = default_yardstick(stages[0].category)
     ages = ages_of(job, entered, question)
     bands = [measure.thresholds.band(age) for age in ages.bd(entered)]
     on_clock = ages.on(question.clock, entered)
@@ -101,24 +120,23 @@ def _within(age: float, wanted: Wanted) -> bool:
 
 
 def ages_of(job: Job, entered: Sequence[datetime], question: Question) -> Ages:
-    earliest = min(entered, default=question.as_of)
-    return Ages(compiled_for(job.organization, earliest=earliest, as_of=question.as_of), question.as_of)
+    clocks = JobClocks([job], question.as_of, min(entered, default=question.as_of), known_by=question.known_by)
+    return Ages(clocks.of(job), question.as_of)
 
 
-def rows(job: Job, visits: Sequence[StageVisit], question: Question) -> list[Json]:
+def rows(job: Job, visits: Sequence[StageVisit], question: Question, measure: Yardstick) -> list[Json]:
     """One page as the API tells it, each visit with the application's unresolved issues here; one query."""
     entered = [visit.entered_at for visit in visits]
     ages = ages_of(job, entered, question)
     issues = _issues(job, visits)
     return [
-        _row(visit, age=age, age_bd=age_bd, clock=str(question.clock), issues=issues[visit.application_id, visit.stage_id])
+        _row(visit, age=age, age_bd=age_bd, clock=str(question.clock), measure=measure, issues=issues[visit.application_id, visit.stage_id])
         for visit, age, age_bd in zip(visits, ages.on(question.clock, entered), ages.bd(entered), strict=True)
     ]
 
 
-def _row(visit: StageVisit, *, age: float, age_bd: float, clock: str, issues: list[Json]) -> Json:
+def _row(visit: StageVisit, *, age: float, age_bd: float, clock: str, measure: Yardstick, issues: list[Json]) -> Json:
     application, candidate = visit.application, visit.application.candidate
-    measure = default_yardstick(visit.stage.category)
     return {
         "candidate": {"id": candidate.pk, "name": str(candidate), "email": candidate.email},
         "application": {

@@ -1,7 +1,6 @@
 """The heatmap as the API tells it: cells put together from numbers measured elsewhere. Pure.
 
-Every cell has the same keys whatever is known; what is not known is None, never 0. ``delay``, ``pass_through``
-and ``drop_off`` need baselines per department and the fate of every entry; they are None until those are kept.
+Every cell has the same keys whatever is known; what is not known is None, never 0.
 """
 
 from __future__ import annotations
@@ -9,12 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from analytics.bands import Yardstick, measure_ages, yardstick
-from analytics.clocks import CompiledCalendar, cd
-from analytics.estimators import MIN_EXITS, Confidence, Estimate, Unit
+from analytics.bands import LimitSource, measure_ages
+from analytics.calendars import JobClock
+from analytics.clocks import cd
+from analytics.estimators import Estimate, Unit, pass_through, rate
+from analytics.samples import Counts
+
+if TYPE_CHECKING:
+    from analytics.numbers import CellNumbers
 
 Json = dict[str, Any]
 
@@ -33,17 +36,6 @@ class Window:
     def as_dict(self) -> Json:
         days = (self.until - self.since) / timedelta(days=1)
         return {"days": round(days, 4), "from": self.since, "to": self.until}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CellStatistics:
-    """What the visits that began in the window say; durations in ``p50`` and ``p85`` carry their unit."""
-
-    entered: int
-    exited: int
-    avg_duration_hours: float | None
-    p50: Estimate
-    p85: Estimate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,61 +58,37 @@ class StageRef:
 class Ages:
     """Ages of open visits at ``as_of`` on both clocks. Entries in the future (clock skew) have age 0."""
 
-    def __init__(self, calendar: CompiledCalendar, as_of: datetime) -> None:
-        self._calendar = calendar
+    def __init__(self, clock: JobClock, as_of: datetime) -> None:
+        self._clock = clock
         self._as_of = as_of
 
     def bd(self, entered: Iterable[datetime]) -> list[float]:
-        return self._calendar.bd_of_pairs((min(moment, self._as_of), self._as_of) for moment in entered)
+        return self._clock.bd(entered, self._as_of)
 
     def on(self, clock: str, entered: Sequence[datetime]) -> list[float]:
         """In ``clock`` days, to 4 decimals."""
         return self.bd(entered) if clock == Unit.BUSINESS_DAYS else [round(cd(moment, self._as_of), 4) for moment in entered]
 
 
-def stored_quantile(
-    p: float, *, value: float | None, low: float | None, high: float | None, n: int, n_exits: int, longest: float | None
-) -> Estimate:
-    """A quantile kept on a cell (calendar days) with the small-sample gates of the estimators put on again.
-
-    Everything that is no exit counts as ``n_open`` here: open visits and those cut off are kept as one number.
-    """
-    needed = next(exits for level, exits in MIN_EXITS if p <= level)
-    shown, readable = n_exits >= needed, n_exits >= MIN_EXITS[0][1]
-    return Estimate(
-        value=value if shown else None,
-        unit=Unit.CALENDAR_DAYS,
-        n=n,
-        n_exits=n_exits,
-        n_open=n - n_exits,
-        low=low if shown else None,
-        high=high if shown else None,
-        confidence=Confidence.of(n_exits),
-        lower_bound=longest if readable and value is None else None,
-    )
-
-
-def cell(
-    stage: StageRef, *, entered_open: Sequence[datetime], ages: Ages, clock: str, statistics: CellStatistics, issues_open: int
-) -> Json:
+def cell(stage: StageRef, *, entered_open: Sequence[datetime], ages: Ages, clock: str, numbers: CellNumbers, issues_open: int) -> Json:
     """One cell. ``entered_open``: when each open visit began; bands, limit and overdue days are in business days."""
-    measure = default_yardstick(stage.category)
-    waiting = measure_ages(ages.bd(entered_open), measure)
+    waiting = measure_ages(ages.bd(entered_open), numbers.measure)
     oldest = ages.on(clock, [min(entered_open)])[0] if entered_open else None
+    unit, counts = Unit(clock), numbers.counts
     return {
         "stage": stage.as_dict(),
         "open": waiting.open,
-        "entered": statistics.entered,
-        "exited": statistics.exited,
+        "entered": counts.entered,
+        "exited": counts.exited,
         "bands": {str(band): count for band, count in waiting.bands.items()},
         "heat": None if waiting.heat is None else str(waiting.heat),
-        "avg_duration_hours": statistics.avg_duration_hours,
-        "p50": _estimate(statistics.p50),
-        "p85": _estimate(statistics.p85),
-        "limit": _limit(measure),
-        "delay": None,
-        "pass_through": None,
-        "drop_off": None,
+        "avg_duration_hours": counts.avg_hours,
+        "p50": estimate_dict(numbers.curve.median(unit)),
+        "p85": estimate_dict(numbers.curve.upper(unit)),
+        "limit": _limit(numbers),
+        "delay": _delay(numbers),
+        "pass_through": passed(counts),
+        "drop_off": dropped(counts),
         "oldest_age": oldest,
         "overdue_days": waiting.overdue_days,
         "issues_open": issues_open,
@@ -137,13 +105,28 @@ def totals(cells: Iterable[Mapping[str, Any]]) -> Json:
     }
 
 
-@cache
-def default_yardstick(category: str) -> Yardstick:
-    """What ages of a category are measured with where nothing was configured; a handful, so kept."""
-    return yardstick(category=category)
+def passed(counts: Counts) -> Json:
+    """M07 in percent: ``low`` as if nobody undecided advanced, ``high`` as if all of them did."""
+    told = pass_through(entered=counts.first_entries, advanced=counts.advanced, still_open=counts.undecided)
+    rate = told.resolved
+    return {"resolved": rate.value, "low": told.low, "high": told.high, "k": rate.k, "n": rate.n, "interval": [rate.low, rate.high]}
 
 
-def _estimate(estimate: Estimate) -> Json:
+def dropped(counts: Counts) -> Json:
+    """M08 in percent of those decided: rejected or withdrawn without having advanced."""
+    told = rate(counts.rejected + counts.withdrawn, counts.first_entries - counts.undecided)
+    return {
+        "resolved": told.value,
+        "low": told.low,
+        "high": told.high,
+        "k": told.k,
+        "n": told.n,
+        "rejected": counts.rejected,
+        "withdrawn": counts.withdrawn,
+    }
+
+
+def estimate_dict(estimate: Estimate) -> Json:
     # spelled out: dataclasses.asdict copies deeply and took half the time of a large heatmap
     return {
         "value": estimate.value,
@@ -158,6 +141,28 @@ def _estimate(estimate: Estimate) -> Json:
     }
 
 
-def _limit(measure: Yardstick) -> Json:
-    limit = measure.limit
-    return {"value": limit.value, "unit": limit.unit, "source": str(limit.source), "n": limit.n}
+def _limit(numbers: CellNumbers) -> Json:
+    limit = numbers.measure.limit
+    return {
+        "value": limit.value,
+        "unit": limit.unit,
+        "source": str(limit.source),
+        "n": limit.n,
+        "baseline_level": str(numbers.level) if numbers.level and limit.source == LimitSource.BASELINE else None,
+        "is_lower_bound": limit.is_lower_bound,
+    }
+
+
+def _delay(numbers: CellNumbers) -> Json:
+    """M19. ``n``: exits behind the baseline; ``at_least``: the true ratio is higher."""
+    told, usual = numbers.delay, numbers.usual
+    return {
+        "is_delayed": told.is_delayed,
+        "ratio": None if told.ratio is None else round(told.ratio, 4),
+        "at_least": told.at_least,
+        "p50": told.p50,
+        "n_exits": told.n,
+        "baseline_p50": told.baseline_p50,
+        "baseline_level": str(usual.level) if usual else None,
+        "n": usual.summary.n_exits if usual else 0,
+    }

@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.db.backends.utils import CursorWrapper
 
+from analytics.calendars import ensure_compiled
 from analytics.models import EXITS
 from ats.models import CATEGORY_RANK
 from config import sql
@@ -16,23 +19,33 @@ TABLES = {
     "move": """application_id bigint, rn bigint, event_id bigint, event_type text, job_id bigint, stage_id bigint, occurred_at timestamptz,
                precision text, gap boolean, entry_gap float8""",
     "job_left_open": "job_id bigint, left_open_at timestamptz",
-    "stage_place": "stage_id bigint primary key, stage_order int",
+    "stage_place": "stage_id bigint primary key, place int",
     "derived": """entry_event_id bigint primary key, application_id bigint, n int, job_id bigint, stage_id bigint, entered_at timestamptz,
-                  left_at timestamptz, exit_kind text, entry_precision text, exit_precision text, entry_gap float8""",
+                  left_at timestamptz, exit_kind text, entry_precision text, exit_precision text, entry_gap float8, bd float8""",
+    "job_clock": "job_id bigint primary key, calendar_id bigint",
+    "job_hold": "job_id bigint, held_from float8, held_until float8",
     "cell_delta": """job_id bigint, stage_id bigint, open bigint, entered bigint, exited bigint, completed bigint,
                      completed_seconds numeric, changes bigint""",
 }
 
 
-def derive(cursor: CursorWrapper) -> None:
-    """Fill ``derived`` with the visits of the applications in ``touched`` as the ledger tells them now."""
+def derive(cursor: CursorWrapper, *, organization_id: int, known_by: datetime | None = None) -> None:
+    """Fill ``derived`` with the visits of the applications in ``touched`` as the ledger tells them now.
+
+    ``known_by``: as it told them then, going by when each event was recorded.
+    """
+    ensure_compiled(cursor, organization_id)
     for name, columns in TABLES.items():
         sql.temporary_table(cursor, name, columns)
-    sql.run(cursor, "analytics", "moves", {"moving": sorted(MOVING_EVENTS)})
+    known = {"known_by": known_by}
+    sql.run(cursor, "analytics", "moves", {"moving": sorted(MOVING_EVENTS), **known})
     while sql.run(cursor, "analytics", "drop_misclicks"):
         sql.run(cursor, "analytics", "merge_neighbours")
-    sql.run(cursor, "analytics", "jobs_left_open")
+    sql.run(cursor, "analytics", "jobs_left_open", known)
     sql.run(cursor, "analytics", "stage_places", {"categories": [str(category) for category in CATEGORY_RANK]})
+    cursor.execute("insert into job_clock select distinct coalesce(job_id, 0) from move")
+    sql.run(cursor, "analytics", "job_clocks", {"organization": organization_id})
+    sql.run(cursor, "analytics", "job_holds", known)
     sql.run(cursor, "analytics", "derive_visits")
 
 

@@ -48,7 +48,7 @@ class CommonParameters(serializers.Serializer[Any]):
     clock = serializers.ChoiceField(
         choices=["bd", "cd"],
         required=False,
-        help_text="Clock of durations and ages: business or calendar days. Default: cd. Bands, limits and overdue days are always in bd.",
+        help_text="Clock of durations and ages: business or calendar days. Default: bd. Bands, limits and overdue days are always in bd.",
     )
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
@@ -76,7 +76,13 @@ class CommonParameters(serializers.Serializer[Any]):
             window = Window(given["from"], given.get("to", as_of))
         elif given.get("window", DEFAULT_WINDOW_DAYS) != DEFAULT_WINDOW_DAYS:
             window = Window.of_days(given["window"], as_of)
-        return Question(as_of=as_of, live="as_of" not in given, clock=given.get("clock", "cd"), window=window)
+        return Question(as_of=as_of, live="as_of" not in given, clock=given.get("clock", "bd"), window=window)
+
+
+class ExplainableParameters(CommonParameters):
+    explain = serializers.BooleanField(
+        required=False, default=False, help_text="Also list who was counted, and who was left out with the reason."
+    )
 
 
 class DrilldownParameters(CommonParameters):

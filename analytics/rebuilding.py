@@ -13,8 +13,8 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
+from analytics import baselines, services
 from analytics import measure as fold
-from analytics import services
 from analytics.models import EXITS, StageMetric
 from ats.models import Application
 from ats.services import read_pipelines, refresh_snapshots_of
@@ -46,7 +46,7 @@ def rebuild(*, organization_id: int, check: bool = False, progress: Callable[[in
         with _undone_if(check), connection.cursor() as cursor:
             drift.snapshots += refresh_snapshots_of(cursor, ids)
             read_pipelines(cursor, organization_id)
-            fold.derive(cursor)
+            fold.derive(cursor, organization_id=organization_id)
             fold.write(cursor, organization_id=organization_id, window_days=services.WINDOW_DAYS)
             cursor.execute("select coalesce(sum(changes), 0) from cell_delta")
             drift.visits += int(cursor.fetchone()[0])
@@ -58,6 +58,7 @@ def rebuild(*, organization_id: int, check: bool = False, progress: Callable[[in
         StageMetric.objects.filter(organization_id=organization_id).update(dirty=True)
         while len(services.refresh_cells(organization_id=organization_id, as_of=timezone.now())) == services.CELLS_AT_ONCE:
             pass
+        baselines.refresh(organization_id, as_of=timezone.now())
     return drift
 
 
@@ -105,10 +106,9 @@ def _mend_counters(cursor: CursorWrapper, organization_id: int) -> int:
 def _percentile_drift(organization_id: int) -> int:
     """Clean cells whose stored percentiles are not what the visits give for the moment they were computed."""
     with transaction.atomic(), connection.cursor() as cursor:
-        sql.pin_plans(cursor)
         services.make_refresh_tables(cursor)
         cursor.execute(
-            """insert into picked select job_id, stage_id, computed_at from analytics_stagemetric
+            """insert into refreshed select id, job_id, stage_id, computed_at, false from analytics_stagemetric
                where organization_id = %s and not dirty and computed_at is not null""",
             [organization_id],
         )

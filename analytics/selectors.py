@@ -12,8 +12,13 @@ from datetime import datetime
 from django.conf import settings
 from django.db.models import QuerySet
 
+from analytics.calendars import BEGINNING, JobClocks
 from analytics.cells import CANONICAL_STAGES, CellReader, Question, canonical, stage_ref
 from analytics.heatmap import Json, totals
+from analytics.job_facts import facts_of, visits_of
+from analytics.observed import Observer, explained
+from analytics.past import as_known
+from analytics.stats import statistics
 from ats.models import Job
 from connectors.models import Connector
 
@@ -28,21 +33,43 @@ def org_heatmap(*, organization_ids: Sequence[int], question: Question, jobs: Qu
     """
     chosen = (Job.objects.all() if jobs is None else jobs).filter(organization_id__in=organization_ids)
     found = list(chosen.select_related("organization"))
-    cells = CellReader(found, question, canonical).read(columns=CANONICAL_STAGES)
+    with as_known(question.known_by, organization_ids):
+        cells = CellReader(found, question, canonical).read(columns=CANONICAL_STAGES)
     rows = [{"job": job_dict(job), **totals(cells[job.pk]), "cells": cells[job.pk]} for job in found]
     rows.sort(key=lambda row: (-row["overdue_days"], row["job"]["title"], row["job"]["id"]))
     columns = [one["stage"] for one in rows[0]["cells"]] if rows else [ref.as_dict() for ref in CANONICAL_STAGES]
     return _top(question, freshness(organization_ids=organization_ids, as_of=question.as_of)) | {"stages": columns, "rows": rows}
 
 
-def job_heatmap(*, job: Job, question: Question) -> Json:
+def job_heatmap(*, job: Job, question: Question, explain: bool = False) -> Json:
     """One job's own stages in pipeline order: ``{as_of, window, clock, freshness, job, open, …, stages}``.
 
-    Holds every stage the job has ever used.
+    Holds every stage the job has ever used. ``explain``: each cell lists the visits its durations count, and those
+    left out with a reason.
     """
-    cells = CellReader([job], question, stage_ref).read()[job.pk]
+    with as_known(question.known_by, [job.organization_id]):
+        cells = CellReader([job], question, stage_ref).read()[job.pk]
+        if explain:
+            _explain(cells, job, question)
     state = freshness(organization_ids=[job.organization_id], as_of=question.as_of, connector_id=job.connector_id)
     return _top(question, state) | {"job": job_dict(job), **totals(cells), "stages": cells}
+
+
+def _explain(cells: Sequence[Json], job: Job, question: Question) -> None:
+    visits = visits_of(job, question)
+    earliest = max(min((seen.entered_at for seen in visits), default=question.as_of), BEGINNING)
+    clock = JobClocks([job], question.as_of, earliest, known_by=question.known_by).of(job)
+    observer = Observer(question.span, question.as_of, str(question.clock), clock)
+    for cell in cells:
+        cell["explain"] = explained(observer.observe(seen for seen in visits if seen.stage_id == cell["stage"]["id"]), question.as_of)
+
+
+def job_stats(*, job: Job, question: Question, explain: bool = False) -> Json:
+    """One job's statistics: ``{as_of, window, clock, freshness, job, funnel, velocity, …}``, see ``analytics.stats``."""
+    with as_known(question.known_by, [job.organization_id]):
+        facts = facts_of(job, question)
+    state = freshness(organization_ids=[job.organization_id], as_of=question.as_of, connector_id=job.connector_id)
+    return _top(question, state) | {"job": job_dict(job), **statistics(facts, explain=explain)}
 
 
 def job_dict(job: Job) -> Json:

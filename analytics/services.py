@@ -9,7 +9,8 @@ from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
 from analytics import measure as fold
-from analytics.models import EXITS
+from analytics import samples
+from ats.models import CATEGORY_RANK
 from ats.services import lock_applications, read_pipelines
 from config import flow, sql
 from connectors import batches
@@ -22,15 +23,11 @@ CELLS_AT_ONCE = 2000
 #: a cell with people waiting changes with time alone: refreshed when older than this
 STALE_CELL = timedelta(hours=1)
 
-REFRESH_TABLES = {
-    "picked": "job_id bigint, stage_id bigint, as_of timestamptz, primary key (job_id, stage_id)",
-    "cell_visit": """job_id bigint, stage_id bigint, as_of timestamptz, since timestamptz, entered_at timestamptz, left_at timestamptz,
-                     exit_kind text, well_dated boolean""",
-    "cell_curve": """job_id bigint, stage_id bigint, n int, n_exits int, p50 float8, p50_low float8, p50_high float8, p85 float8,
-                     longest float8, primary key (job_id, stage_id)""",
-    "cell_window": """job_id bigint, stage_id bigint, entered bigint, exited bigint, avg_hours float8, oldest timestamptz,
-                      primary key (job_id, stage_id)""",
-}
+#: what ``store_curves.sql`` is filled in with
+STAGE_CELLS = {"metrics": "analytics_stagemetric", "refreshed": "refreshed", "step": "4", "sign": "", "clean": "dirty = false, "}
+CATEGORY_CELLS = {"metrics": "analytics_categorymetric", "refreshed": "refreshed_pool", "step": "-4", "sign": "-", "clean": ""}
+#: the 180 days a cell's own limit looks at are looked at again after this
+STALE_OWN = timedelta(hours=1)
 
 
 def measure(batch: Batch) -> bool | None:
@@ -46,18 +43,25 @@ def measure(batch: Batch) -> bool | None:
         sql.pin_plans(cursor)
         lock_applications(cursor, batch.application_ids + _hit_by_job_status(cursor, batch.job_ids))
         read_pipelines(cursor, batch.organization_id)
-        fold.derive(cursor)
+        fold.derive(cursor, organization_id=batch.organization_id)
         fold.write(cursor, organization_id=batch.organization_id, window_days=WINDOW_DAYS)
     return None
 
 
 def _hit_by_job_status(cursor: CursorWrapper, job_ids: list[int]) -> list[int]:
-    """Applications whose rejection may turn into a clean-up, or back, because a job left the open state."""
+    """Applications whose rejection may turn into a clean-up, or back, because a job left the open state; and everybody who
+    was ever in a job that was on hold, for business days leave that time out."""
     if not job_ids:
         return []
     cursor.execute(
-        """select distinct application_id from analytics_stagevisit
-           where job_id = any(%s) and exit_kind in ('rejected', 'job_closed') order by 1""",
+        """select distinct application_id from unnest(%s::bigint[]) as j(job_id)
+           cross join lateral (
+               select application_id from analytics_stagevisit v
+               where v.job_id = j.job_id and v.left_at is not null
+                 and (v.exit_kind in ('rejected', 'job_closed')
+                      or (select true from ats_candidateevent e where e.job_id = j.job_id and e.event_type = 'job_status_changed'
+                          and e.metadata ->> 'status' = 'on_hold' limit 1)) offset 0) v
+           order by 1""",
         [job_ids],
     )
     return [row[0] for row in cursor.fetchall()]
@@ -73,32 +77,60 @@ def refresh_cells(*, organization_id: int, as_of: datetime, aged: bool = True) -
         cursor.execute("select pg_try_advisory_xact_lock(%s, %s)", [_REFRESH_LOCK, organization_id])
         if not cursor.fetchone()[0]:
             return []
-        sql.pin_plans(cursor)
         make_refresh_tables(cursor)
         cursor.execute(
-            """insert into picked select job_id, stage_id, %(as_of)s from analytics_stagemetric
+            """insert into refreshed
+               select id, job_id, stage_id, %(as_of)s, coalesce(own_at < %(own_before)s, true) from analytics_stagemetric
                where organization_id = %(organization)s and (dirty or %(aged)s and open > 0 and computed_at < %(before)s)
                order by job_id, stage_id limit %(limit)s for update
                returning job_id, stage_id""",
-            {"organization": organization_id, "as_of": as_of, "aged": aged, "before": as_of - STALE_CELL, "limit": CELLS_AT_ONCE},
+            {
+                "organization": organization_id,
+                "as_of": as_of,
+                "aged": aged,
+                "before": as_of - STALE_CELL,
+                "own_before": as_of - STALE_OWN,
+                "limit": CELLS_AT_ONCE,
+            },
         )
         picked: list[tuple[int, int]] = cursor.fetchall()
         if picked:
+            sql.run(cursor, "analytics", "pool_cells", {"organization": organization_id})
             compute_cells(cursor)
-            sql.run(cursor, "analytics", "store_curves", {"window_days": WINDOW_DAYS})
+            _store(cursor, STAGE_CELLS)
+            _store(cursor, CATEGORY_CELLS)
         return picked
 
 
 def make_refresh_tables(cursor: CursorWrapper) -> None:
-    for name, columns in REFRESH_TABLES.items():
-        sql.temporary_table(cursor, name, columns)
+    samples.make_tables(cursor)
+    columns = "metric_id bigint primary key, job_id bigint, stage_id bigint, as_of timestamptz, with_own boolean"
+    sql.temporary_table(cursor, "refreshed", columns)
+    sql.temporary_table(cursor, "refreshed_pool", columns.replace("stage_id bigint", "category text"))
 
 
 def compute_cells(cursor: CursorWrapper) -> None:
-    """Fill ``cell_window`` and ``cell_curve`` for the cells in ``picked``, each as of its own moment."""
-    sql.run(cursor, "analytics", "cell_visits", {"window_days": WINDOW_DAYS})
-    sql.run(cursor, "analytics", "window_counts", {"exits": list(EXITS)})
-    sql.run(cursor, "analytics", "refresh_cells", {"exits": list(EXITS)})
+    """Fill ``cell_curve`` and ``cell_window`` for the metrics in ``refreshed`` and ``refreshed_pool``, each as of its moment.
+
+    A metric's cells are numbered 4 x its id and on (below zero for categories): its window on both clocks, its own
+    180 days, its last 30.
+    """
+    sql.run(
+        cursor,
+        "analytics",
+        "pick_cells",
+        {
+            "categories": [str(category) for category in CATEGORY_RANK],
+            "window": WINDOW_DAYS,
+            "baseline": samples.BASELINE_DAYS,
+            "recent": samples.RECENT_DAYS,
+        },
+    )
+    samples.compute(cursor)
+
+
+def _store(cursor: CursorWrapper, names: dict[str, str]) -> None:
+    cursor.execute(sql.text("analytics", "store_curves").format(**names).replace("+ -", "- "), {"window_days": WINDOW_DAYS})
 
 
 def refresh_dirty(*, aged: bool) -> int:

@@ -39,23 +39,63 @@ class LimitSerializer(serializers.Serializer[Any]):
     value = serializers.FloatField()
     unit = serializers.CharField()
     source = serializers.ChoiceField(choices=["target", "baseline", "default"])  # type: ignore[assignment]
-    n = serializers.IntegerField(allow_null=True)
+    n = serializers.IntegerField(allow_null=True, help_text="Exits behind a baseline.")
+    baseline_level = serializers.ChoiceField(choices=["job", "department", "organization"], allow_null=True)
+    is_lower_bound = serializers.BooleanField(help_text="The baseline's p85 is not reached yet: the true limit is higher.")
 
 
 class DelaySerializer(serializers.Serializer[Any]):
+    """The last 30 days beside 180 days of the same category in other jobs, business days."""
+
     is_delayed = serializers.BooleanField()
     ratio = serializers.FloatField(allow_null=True)
+    at_least = serializers.BooleanField(help_text="The median is not reached yet: the true ratio is higher.")
+    p50 = serializers.FloatField(allow_null=True, help_text="Of the last 30 days, or what it exceeds.")
+    n_exits = serializers.IntegerField(help_text="Exits of the last 30 days.")
     baseline_p50 = serializers.FloatField(allow_null=True)
-    baseline_level = serializers.CharField(allow_null=True)
+    baseline_level = serializers.ChoiceField(choices=["department", "organization"], allow_null=True)
+    n = serializers.IntegerField(help_text="Exits behind the baseline.")
+
+
+class PassThroughSerializer(serializers.Serializer[Any]):
+    """Of the applications whose first entry lies in the window, in percent."""
+
+    resolved = serializers.FloatField(allow_null=True, help_text="Advanced, of those decided.")
+    low = serializers.FloatField(allow_null=True, help_text="Advanced, of all: as if nobody undecided did.")
+    high = serializers.FloatField(allow_null=True, help_text="As if everybody undecided did.")
+    k = serializers.IntegerField()
     n = serializers.IntegerField()
+    interval = serializers.ListField(child=serializers.FloatField(allow_null=True), help_text="Wilson 95 % of `resolved`.")
 
 
-class RateSerializer(serializers.Serializer[Any]):
+class DropOffSerializer(serializers.Serializer[Any]):
+    """Rejected or withdrawn without having advanced, of those decided, in percent; low and high: Wilson 95 %."""
+
     resolved = serializers.FloatField(allow_null=True)
     low = serializers.FloatField(allow_null=True)
     high = serializers.FloatField(allow_null=True)
     k = serializers.IntegerField()
     n = serializers.IntegerField()
+    rejected = serializers.IntegerField()
+    withdrawn = serializers.IntegerField()
+
+
+class ObservedSerializer(serializers.Serializer[Any]):
+    """A visit, or an application, behind a number."""
+
+    application = serializers.IntegerField()
+    visit = serializers.IntegerField(required=False)
+    entered_at = serializers.DateTimeField(required=False)
+    left_at = serializers.DateTimeField(required=False, allow_null=True)
+    days = serializers.FloatField(required=False)
+    taken_as = serializers.CharField(required=False, help_text="exit, open or cut_off; for rates what the application counted as.")
+    exit_kind = serializers.CharField(required=False, allow_null=True)
+    reason = serializers.CharField(required=False, help_text="Why it was left out.")
+
+
+class ExplainSerializer(serializers.Serializer[Any]):
+    included = ObservedSerializer(many=True)
+    excluded = ObservedSerializer(many=True)
 
 
 class CellSerializer(serializers.Serializer[Any]):
@@ -75,12 +115,13 @@ class CellSerializer(serializers.Serializer[Any]):
     p50 = EstimateSerializer()
     p85 = EstimateSerializer()
     limit = LimitSerializer()
-    delay = DelaySerializer(allow_null=True, help_text="Not computed yet: null.")
-    pass_through = RateSerializer(allow_null=True, help_text="Not computed yet: null.")
-    drop_off = RateSerializer(allow_null=True, help_text="Not computed yet: null.")
+    delay = DelaySerializer()
+    pass_through = PassThroughSerializer()
+    drop_off = DropOffSerializer()
     oldest_age = serializers.FloatField(allow_null=True, help_text="Days on `clock`; null if nobody waits.")
     overdue_days = serializers.FloatField(help_text="Business days beyond the limit, summed over the people here.")
     issues_open = serializers.IntegerField(help_text="Unresolved issues.")
+    explain = ExplainSerializer(required=False, help_text="With `explain`: the visits behind `p50` and `p85`, and those left out.")
 
 
 class WindowSerializer(serializers.Serializer[Any]):

@@ -8,7 +8,7 @@ from typing import Any
 from celery import shared_task
 
 from accounts.models import Organization
-from analytics import rebuilding, services
+from analytics import baselines, calendars, rebuilding, services
 from config import flow
 from connectors.batches import carry
 
@@ -24,13 +24,16 @@ def measure(self: Any, batch_id: int) -> int:
 @shared_task(name="analytics.refresh")
 def refresh() -> None:
     """Every few seconds: percentiles of the cells that batches have touched meanwhile."""
-    services.refresh_dirty(aged=False)
+    if services.refresh_dirty(aged=False):
+        baselines.refresh_all_due()
 
 
 @shared_task(name="analytics.refresh_aged")
 def refresh_aged() -> None:
-    """Percentiles of cells that only time has changed: people wait on."""
+    """Percentiles of cells that only time has changed: people wait on. Calendars whose zone or year has changed."""
+    calendars.recompile_all()
     services.refresh_dirty(aged=True)
+    baselines.refresh_all_due()
 
 
 @shared_task(name="analytics.check_drift", soft_time_limit=3 * 3600, time_limit=3 * 3600 + 60)

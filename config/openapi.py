@@ -14,6 +14,7 @@ JOB_STATUSES = choices(JobStatus)
 STAGE_CATEGORIES = choices(StageCategory)
 PRECISIONS = choices(Precision)
 CLOCKS = ["bd", "cd"]
+UNITS = ["bd", "cd", "%", "count"]
 BANDS = ["fresh", "watch", "late", "critical"]
 #: what a person may choose; the fifth status is the machine's
 TASK_CHOICES = [(word, word) for word in ("open", "in_progress", "done", "dismissed")]

@@ -235,6 +235,7 @@ SPECTACULAR_SETTINGS = {
         "StageCategoryEnum": "config.openapi.STAGE_CATEGORIES",
         "PrecisionEnum": "config.openapi.PRECISIONS",
         "ClockEnum": "config.openapi.CLOCKS",
+        "UnitEnum": "config.openapi.UNITS",
         "BandEnum": "config.openapi.BANDS",
         "TaskChoiceEnum": "config.openapi.TASK_CHOICES",
     },

@@ -45,6 +45,16 @@ def temporary_table(cursor: CursorWrapper, name: str, columns: str) -> None:
     cursor.execute(f"delete from {name}")  # noqa: S608 (names come from this code)
 
 
+def temporary_tables(cursor: CursorWrapper, tables: Mapping[str, str]) -> None:
+    """Several at once (name → columns), in one round trip."""
+    cursor.execute(
+        "; ".join(
+            f"create temporary table if not exists {name} ({columns}) on commit delete rows; delete from {name}"  # noqa: S608 (names come from this code)
+            for name, columns in tables.items()
+        )
+    )
+
+
 def copy_rows(cursor: CursorWrapper, target: str, lines: Iterable[str]) -> None:
     """COPY text-format ``lines`` (made with ``copy_line``) into ``target``: a table, or ``table (columns)``."""
     with cursor.copy(f"copy {target} from stdin") as copy:

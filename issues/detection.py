@@ -8,7 +8,8 @@ from datetime import UTC, date, datetime
 from django.db.backends.utils import CursorWrapper
 
 from accounts.models import Organization
-from analytics.clocks import CompiledCalendar, WorkingCalendar, compile_calendar
+from analytics import calendars
+from analytics.clocks import CompiledCalendar, compile_calendar
 from config import sql
 from issues.findings import Facts, Finding
 from issues.rules import RULES
@@ -28,7 +29,7 @@ class Judgement:
 
 def calendar_of(organization: Organization, as_of: datetime) -> CompiledCalendar:
     """The organization's working calendar, compiled once per process and year."""
-    return compile_calendar(WorkingCalendar(zone=organization.time_zone), date(1999, 12, 1), date(as_of.year + 2, 1, 1))
+    return compile_calendar(calendars.calendar_of(organization), date(1999, 12, 1), date(as_of.year + 2, 1, 1))
 
 
 def judge(facts: Facts) -> Judgement:

@@ -123,7 +123,8 @@ def stage(request: HttpRequest, job_id: int, name: str) -> HttpResponse:
     question = Question(as_of=timezone.now())
     band = request.GET.get("band", "")
     wanted = Wanted(bands=[band] if band in presenting.BANDS else ())
-    visits = drilldown.visits_in_cell(found, stages, question, wanted).order_by("entered_at", "pk")
+    measure = drilldown.measure_of(found, stages, question)
+    visits = drilldown.visits_in_cell(found, stages, question, wanted, measure).order_by("entered_at", "pk")
     people = Paginator(visits, PEOPLE_PER_PAGE).get_page(request.GET.get("page"))
     return page(
         request,
@@ -133,7 +134,7 @@ def stage(request: HttpRequest, job_id: int, name: str) -> HttpResponse:
         job=found,
         stage_name=name.capitalize() if name in set(StageCategory) else str(stages[0]),
         people=people,
-        rows=drilldown.rows(found, list(people.object_list), question),
+        rows=drilldown.rows(found, list(people.object_list), question, measure),
         band=wanted.bands and band,
     )
 

@@ -14,7 +14,6 @@ from accounts.models import Organization
 from analytics import services
 from analytics.models import StageMetric, StageVisit
 from ats.models import Application, Candidate, CandidateEvent, Job, Stage
-from config import sql
 from issues.models import Issue
 from triggers.models import Task
 
@@ -83,19 +82,22 @@ def counters(organization: Organization) -> dict[tuple[str, str], tuple[Any, ...
 def percentiles(organization: Organization, as_of: datetime) -> dict[tuple[str, str], tuple[Any, ...]]:
     """What a refresh of every cell would compute for ``as_of``, to nine digits."""
     with transaction.atomic(), connection.cursor() as cursor:
-        sql.pin_plans(cursor)
         services.make_refresh_tables(cursor)
         cursor.execute(
-            """insert into picked select job_id, stage_id, %s from analytics_stagemetric
+            """insert into refreshed select id, job_id, stage_id, %s, true from analytics_stagemetric
                where organization_id = %s and (open, entered, exited) <> (0, 0, 0)""",
             [as_of, organization.pk],
         )
         services.compute_cells(cursor)
         cursor.execute(
-            """select j.external_id, s.external_id, w.entered, w.exited, w.avg_hours, w.oldest, c.n, c.n_exits, c.p50, c.p50_low,
-                      c.p50_high, c.p85, c.longest
-               from picked p join ats_job j on j.id = p.job_id join ats_stage s on s.id = p.stage_id
-               left join cell_window w using (job_id, stage_id) left join cell_curve c using (job_id, stage_id)"""
+            """select j.external_id, s.external_id, w.entered, w.exited, w.avg_hours, w.oldest, w.first_entries, w.advanced, w.undecided,
+                      w.rejected, w.withdrawn, c.n, c.n_exits, c.p50, c.p50_low, c.p50_high, c.p85, c.longest, b.p50, b.p85, o.p85, r.p50
+               from refreshed p join ats_job j on j.id = p.job_id join ats_stage s on s.id = p.stage_id
+               left join cell_window w on w.cell = p.metric_id * 4
+               left join cell_curve c on c.cell = p.metric_id * 4 and c.clock = 'cd'
+               left join cell_curve b on b.cell = p.metric_id * 4 and b.clock = 'bd'
+               left join cell_curve o on o.cell = p.metric_id * 4 + 1
+               left join cell_curve r on r.cell = p.metric_id * 4 + 2"""
         )
         return {(row[0], row[1]): tuple(_digits(value) for value in row[2:]) for row in cursor.fetchall()}
 

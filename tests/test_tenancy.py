@@ -51,6 +51,7 @@ ENDPOINTS = [
     Endpoint("get", "ats/jobs", lambda w: "/ats/jobs"),
     Endpoint("get", "ats/heatmap", lambda w: "/ats/heatmap"),
     Endpoint("get", "ats/jobs/<int:job_id>/heatmap", lambda w: f"/ats/jobs/{w.job.pk}/heatmap"),
+    Endpoint("get", "ats/jobs/<int:job_id>/stats", lambda w: f"/ats/jobs/{w.job.pk}/stats"),
     Endpoint("get", "ats/jobs/<int:job_id>/stage/<path:name>/candidates", lambda w: f"/ats/jobs/{w.job.pk}/stage/{w.stage.pk}/candidates"),
     Endpoint("get", "ats/candidates/<int:candidate_id>", lambda w: f"/ats/candidates/{w.visit.application.candidate_id}"),
     Endpoint("get", "ats/issues", lambda w: "/ats/issues"),

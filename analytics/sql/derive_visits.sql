@@ -1,8 +1,18 @@
--- Moves become visits. Reads move, job_left_open(job_id, left_open_at), ats_stage; fills derived.
+-- Moves become visits. Reads move, job_left_open(job_id, left_open_at), stage_place, job_clock, job_hold; fills derived.
 -- exit_kind compares the pipeline orders of the two stages; a rejection within a day after the job left the open state
 -- is a clean-up (job_closed), not a decision.
+-- bd of a closed visit: business days between its ends by the job's calendar, those on hold subtracted before the rounding
+-- (analytics.clocks says why it rounds so). A calendar is gathered into arrays once and then searched, not joined: no sort
+-- may come after it, or each row would carry it.
 insert into derived
-select v.event_id, v.application_id, row_number() over (partition by v.application_id order by v.rn), v.job_id, v.stage_id,
+with calendar as materialized (
+    select c.calendar_id, array_agg(date_part('epoch', s.starts_at) order by s.starts_at) as starts,
+           array_agg(s.bd_before order by s.starts_at) as before, array_agg(s.bd_per_second order by s.starts_at) as rates
+    from (select distinct calendar_id from job_clock) c
+    cross join lateral (select * from analytics_calendarsegment s where s.calendar_id = c.calendar_id offset 0) s
+    group by c.calendar_id
+)
+select v.event_id, v.application_id, v.n, v.job_id, v.stage_id,
        v.occurred_at, v.left_at,
        case
            when v.left_at is null then null
@@ -19,20 +29,30 @@ select v.event_id, v.application_id, row_number() over (partition by v.applicati
            when v.next_type = 'application_moved' then 'transferred'
            when v.next_stage is null then 'unknown'
            when v.next_job is distinct from v.job_id then 'transferred'
-           when b.stage_order > a.stage_order then 'advanced'
-           when b.stage_order < a.stage_order then 'moved_back'
+           when b.place > a.place then 'advanced'
+           when b.place < a.place then 'moved_back'
            else 'lateral'
        end,
        v.precision,
        case when v.left_at is null then null
             when v.next_gap then 'unknown' else v.next_precision end,
-       v.entry_gap
+       v.entry_gap,
+       case when v.left_at is not null then
+           floor(greatest(0, business_days_at(v.left_s, c.starts, c.before, c.rates) - business_days_at(v.entered_s, c.starts, c.before, c.rates)
+               - coalesce((select sum(business_days_at(least(v.left_s, h.held_until), c.starts, c.before, c.rates)
+                                      - business_days_at(greatest(v.entered_s, h.held_from), c.starts, c.before, c.rates))
+                           from job_hold h where h.job_id = v.job_id and h.held_from < v.left_s and h.held_until > v.entered_s), 0)
+           ) * 10000 + 0.50001) / 10000 end
 from (
-    select m.*, lead(occurred_at) over w as left_at, lead(event_type) over w as next_type, lead(stage_id) over w as next_stage,
+    select m.*, date_part('epoch', occurred_at) as entered_s, lead(date_part('epoch', occurred_at)) over w as left_s,
+           count(stage_id) over w as n,
+           lead(occurred_at) over w as left_at, lead(event_type) over w as next_type, lead(stage_id) over w as next_stage,
            lead(job_id) over w as next_job, lead(gap) over w as next_gap, lead(precision) over w as next_precision
     from move m
     window w as (partition by application_id order by rn)
 ) v
 left join stage_place a on a.stage_id = v.stage_id
 left join stage_place b on b.stage_id = v.next_stage
+left join job_clock k on k.job_id = coalesce(v.job_id, 0)
+left join calendar c on c.calendar_id = k.calendar_id
 where v.stage_id is not null

@@ -1,4 +1,4 @@
--- When the jobs occurring in move left the open state. A job whose first known status is not open left it then.
+-- When the jobs occurring in move left the open state, from what is known at known_by (null: everything). A job whose first known status is not open left it then.
 insert into job_left_open
 select job_id, occurred_at
 from (
@@ -8,6 +8,7 @@ from (
     cross join lateral (
         select c.job_id, c.occurred_at, c.source_recorded_at, c.provider_event_id, c.metadata ->> 'status' as status
         from ats_candidateevent c
-        where c.job_id = m.job_id and c.event_type = 'job_status_changed' offset 0) e
+        where c.job_id = m.job_id and c.event_type = 'job_status_changed'
+          and (%(known_by)s::timestamptz is null or c.recorded_at <= %(known_by)s) offset 0) e
 ) s
 where status <> 'open' and coalesce(before, 'open') = 'open'

@@ -1,4 +1,5 @@
--- The touched applications' changes of place, from their ledger. Reads touched; fills move. Parameter: moving.
+-- The touched applications' changes of place, from their ledger. Reads touched; fills move.
+-- Parameters: moving; known_by (only events recorded by then; null: all).
 -- Fold order: occurred_at, then what the source says of its own recording (unknown first), then the event id.
 -- A place is (job, stage); a terminal event leads nowhere (stage null). An event without a job stays on the current one.
 -- All windows share one order and the columns it needs are carried along, so that the events are sorted once.
@@ -26,7 +27,8 @@ from (
                 select c.id, c.application_id, c.event_type, c.job_id, c.stage_to_id, c.occurred_at, c.source_recorded_at,
                        c.provider_event_id, c.precision, c.metadata
                 from ats_candidateevent c
-                where c.application_id = t.application_id and c.event_type = any(%(moving)s) offset 0) l
+                where c.application_id = t.application_id and c.event_type = any(%(moving)s)
+                   and (%(known_by)s::timestamptz is null or c.recorded_at <= %(known_by)s) offset 0) l
         ) e
         window w as (partition by e.application_id order by e.occurred_at, e.source_recorded_at nulls first, e.provider_event_id)
     ) p

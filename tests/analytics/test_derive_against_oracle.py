@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from django.db import connection, transaction
 
 from accounts.models import Organization
 from analytics import measure, services
+from analytics.clocks import WorkingCalendar
 from analytics.estimators import Curve
 from analytics.models import StageMetric, StageVisit
 from ats.models import Application, Candidate, CandidateEvent, Job, Stage
@@ -63,7 +65,7 @@ class Tenant:
         with transaction.atomic(), connection.cursor() as cursor:
             refresh_snapshots_of(cursor, touched)
             lock_applications(cursor, touched)
-            measure.derive(cursor)
+            measure.derive(cursor, organization_id=self.organization.pk)
             measure.write(cursor, organization_id=self.organization.pk, window_days=services.WINDOW_DAYS)
 
     def visits(self) -> dict[str, list[tuple[Any, ...]]]:
@@ -84,6 +86,10 @@ class Tenant:
                 )
             )
         return found
+
+    def business_days(self) -> dict[str, float | None]:
+        """By the key of the event that began the visit."""
+        return dict(StageVisit.objects.values_list("entry_event__provider_event_id", "bd"))
 
     def snapshots(self) -> dict[str, tuple[Any, ...]]:
         return {
@@ -109,11 +115,12 @@ class Tenant:
         """(n, exits, p50, p85, longest, interval of p50) of every cell with a sample, whatever its size."""
         with transaction.atomic(), connection.cursor() as cursor:
             services.make_refresh_tables(cursor)
-            cursor.execute("insert into picked select job_id, stage_id, %s from analytics_stagemetric", [as_of])
+            cursor.execute("insert into refreshed select id, job_id, stage_id, %s, false from analytics_stagemetric", [as_of])
             services.compute_cells(cursor)
             cursor.execute(
                 """select j.external_id, s.external_id, c.n, c.n_exits, c.p50, c.p85, c.longest, c.p50_low, c.p50_high
-                   from cell_curve c join ats_job j on j.id = c.job_id join ats_stage s on s.id = c.stage_id"""
+                   from cell_curve c join refreshed r on c.cell = r.metric_id * 4 and c.clock = 'cd'
+                   join ats_job j on j.id = r.job_id join ats_stage s on s.id = r.stage_id"""
             )
             return {(job, stage): tuple(row) for job, stage, *row in cursor.fetchall()}
 
@@ -155,6 +162,22 @@ def visit_row(visit: Visit) -> tuple[Any, ...]:
         visit.exit_precision,
         visit.entry_gap,
     )
+
+
+def expected_business_days(folded: Iterable[Folded], history: History) -> dict[str, float | None]:
+    """Date by date, without table or SQL: Monday to Friday in UTC, outside the job's holds."""
+    calendar, statuses = WorkingCalendar("UTC"), job_histories(history.events)
+    holds = {
+        job: [(at, until) for (at, status), (until, _) in pairwise([*told, (None, "")]) if status == "on_hold"]
+        for job, told in statuses.items()
+    }
+    return {
+        visit.entry_event_id: None
+        if visit.left_at is None
+        else calendar.bd(visit.entered_at, visit.left_at, holds=holds.get(visit.job or "", ()))
+        for each in folded
+        for visit in each.visits
+    }
 
 
 def snapshot_row(folded: Folded) -> tuple[Any, ...]:
@@ -202,6 +225,7 @@ def test_the_roads_statements_agree_with_the_oracles(seed: int) -> None:
     visits = tenant.visits()
     for application, folded in expected.items():
         assert visits[application] == [visit_row(visit) for visit in folded.visits], application
+    assert tenant.business_days() == expected_business_days(expected.values(), history)
     assert tenant.snapshots() == {application: snapshot_row(folded) for application, folded in expected.items()}
     assert tenant.counters() == cells(visit for folded in expected.values() for visit in folded.visits)
     for days in (1, 30, 80, 400):

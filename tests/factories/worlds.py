@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from accounts.models import Membership, Organization, Role, User
-from analytics.models import StageMetric, StageVisit
+from analytics.models import Baseline, BaselineRun, CalendarSegment, CategoryMetric, StageMetric, StageTarget, StageVisit, WorkingCalendar
 from ats.models import Application, Job, Stage
 from connectors.models import Batch, Connector, ProviderRecord, RawEvent, SyncRun
 from issues.models import Issue
@@ -51,6 +52,19 @@ class World:
         return {type(row): row for row in found}
 
 
+def _yardsticks(organization: Organization, job: Job) -> tuple[object, ...]:
+    calendar = WorkingCalendar.objects.create(organization=organization)
+    began = datetime(2000, 1, 1, tzinfo=UTC)
+    return (
+        calendar,
+        CalendarSegment.objects.create(calendar=calendar, starts_at=began, ends_at=began, bd_before=0, bd_per_second=0),
+        CategoryMetric.objects.create(organization=organization, job=job, category="screen"),
+        Baseline.objects.create(organization=organization, level=Baseline.Level.ORGANIZATION, category="screen"),
+        StageTarget.objects.create(organization=organization, category="offer", business_days=3),
+        BaselineRun.objects.create(organization=organization, computed_at=began, seconds=0),
+    )
+
+
 def make_world(name: str) -> World:
     organization = OrganizationFactory(slug=name)
     connector = ConnectorFactory(organization=organization, name=f"{name}-bamboo", base_url=f"https://{name}.bamboohr.com")
@@ -77,6 +91,7 @@ def make_world(name: str) -> World:
         issue=issue,
         task=TaskFactory(issue=issue, title=f"{name} task"),
         others=(
+            *_yardsticks(organization, job),
             IssueTransitionFactory(issue=issue),
             WatchFactory(application=visit.application),
             UpdateFactory(organization=organization),

@@ -1,0 +1,255 @@
+"""A job's statistics over HTTP, each number with the people behind it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.utils import timezone
+
+from analytics import services
+from analytics.calendars import holds_of
+from analytics.funnel import funnel, ways_of
+from analytics.heatmap import Window
+from analytics.milestones import milestones
+from analytics.observed import Seen
+from analytics.stats import fill_days
+from ats.models import Application, CandidateEvent, Job, Stage
+from connectors.events import EventType, Precision, StageCategory
+from connectors.models import Batch
+from tests.factories.accounts import OrganizationFactory, member
+from tests.factories.ats import ApplicationFactory, CandidateEventFactory, JobFactory, StageFactory
+from tests.factories.connectors import ConnectorFactory
+from tests.schema import assert_as_documented
+
+NOW = datetime(2026, 6, 1, tzinfo=UTC)  # a Monday
+
+
+def day(number: float) -> datetime:
+    """So many days before now."""
+    return timezone.now() - timedelta(days=number)
+
+
+@pytest.fixture
+def job(db: None) -> Job:
+    made: Job = JobFactory(connector=ConnectorFactory(organization=OrganizationFactory()), opened_at=day(80))
+    return made
+
+
+@pytest.fixture
+def api(job: Job) -> Client:
+    client = Client()
+    client.force_login(member(job.organization, username="alice"))
+    return client
+
+
+@pytest.fixture
+def stages(job: Job) -> dict[str, Stage]:
+    return {
+        name: StageFactory(connector=job.connector, name=name, category=category)
+        for name, category in (("New", StageCategory.REVIEW), ("Screen", StageCategory.SCREEN), ("Onsite", StageCategory.INTERVIEW))
+    }
+
+
+def told(job: Job, *events: tuple[str, datetime, Stage | None], application: Application | None = None, **facts: Any) -> Application:
+    """An application and what happened to it, in the ledger."""
+    made: Application = application or ApplicationFactory(job=job)
+    for event_type, at, stage in events:
+        CandidateEventFactory(application=made, event_type=event_type, occurred_at=at, stage_to=stage, **facts)
+    return made
+
+
+def measured(job: Job) -> None:
+    ids = list(Application.objects.filter(job=job).values_list("pk", flat=True))
+    with transaction.atomic():
+        services.measure(Batch(organization=job.organization, application_ids=ids))
+        services.refresh_cells(organization_id=job.organization_id, as_of=timezone.now())
+
+
+def stats(api: Client, job: Job, **parameters: Any) -> dict[str, Any]:
+    response = api.get(f"/ats/jobs/{job.pk}/stats", parameters)
+    assert response.status_code == 200, response.content
+    assert_as_documented(response, "job_stats")
+    found: dict[str, Any] = response.json()
+    return found
+
+
+CREATED, MOVED, REJECTED, HIRED = (
+    EventType.APPLICATION_CREATED,
+    EventType.STAGE_CHANGED,
+    EventType.APPLICATION_REJECTED,
+    EventType.APPLICATION_HIRED,
+)
+
+
+@pytest.fixture
+def busy(job: Job, stages: dict[str, Stage]) -> list[Application]:
+    """Eight people: one hired after offer, two at the interview, one skipped the screen, three rejected, one new."""
+    new, screen, onsite = stages.values()
+    people = [
+        told(
+            job,
+            (CREATED, day(60), new), (MOVED, day(58), screen), (MOVED, day(50), onsite),
+            (EventType.OFFER_SENT, day(45), None), (EventType.OFFER_ACCEPTED, day(40), None), (HIRED, day(38), None),
+        ),
+        told(job, (CREATED, day(30), new), (MOVED, day(28), screen), (MOVED, day(20), onsite)),
+        told(job, (CREATED, day(30), new), (MOVED, day(20), onsite)),
+        *(told(job, (CREATED, day(30), new), (MOVED, day(29), screen), (REJECTED, day(25), None)) for _ in range(3)),
+        told(job, (CREATED, day(3), new)),
+        told(job, (CREATED, day(200), new), (REJECTED, day(190), None)),
+    ]  # fmt: skip
+    measured(job)
+    return people
+
+
+class TestFunnel:
+    def test_every_stage_tells_who_came_who_went_on_and_who_was_lost(self, api: Client, job: Job, busy: list[Application]) -> None:
+        new, screen, onsite = stats(api, job)["funnel"]
+
+        assert [one["entered"]["value"] for one in (new, screen, onsite)] == [7, 5, 3]
+        passing = new["pass_through"]
+        assert (passing["k"], passing["n"], passing["value"], passing["n_open"]) == (6, 6, 100.0, 1)
+        assert (passing["bound_low"], passing["bound_high"]) == (pytest.approx(100 * 6 / 7), 100.0)
+        assert (screen["drop_off"]["k"], screen["drop_off"]["n"], screen["drop_off"]["value"]) == (3, 5, 60.0)
+        assert (screen["skipped"]["k"], screen["skipped"]["n"]) == (1, 6)
+        assert onsite["pass_through"]["k"] == 1  # hired
+
+    def test_drop_off_points_name_the_stage_that_loses_most(self, api: Client, job: Job, busy: list[Application]) -> None:
+        first, *_ = stats(api, job)["drop_off_points"]
+
+        assert (first["stage"]["name"], first["lost"]) == ("Screen", 3)
+
+    def test_the_funnel_agrees_with_the_heatmap(self, api: Client, job: Job, busy: list[Application]) -> None:
+        cells = api.get(f"/ats/jobs/{job.pk}/heatmap").json()["stages"]
+
+        for cell, one in zip(cells, stats(api, job)["funnel"], strict=True):
+            passing = one["pass_through"]
+            assert cell["stage"] == one["stage"]
+            assert [cell["pass_through"][key] for key in ("k", "n", "resolved", "low", "high")] == [
+                passing["k"], passing["n"], passing["value"], passing["bound_low"], passing["bound_high"],
+            ]  # fmt: skip
+            assert (cell["drop_off"]["k"], cell["drop_off"]["n"]) == (one["drop_off"]["k"], one["drop_off"]["n"])
+
+
+class TestMilestones:
+    def test_time_to_hire_runs_from_applied_to_accepted(self, api: Client, job: Job, busy: list[Application]) -> None:
+        hire = stats(api, job, explain=1)["time_to_hire"]
+
+        assert (hire["p50"]["value"], hire["p50"]["n_exits"], hire["p50"]["unit"]) == (None, 1, "cd")  # one hire is no median
+        (only,) = hire["explain"]["included"]
+        assert (only["application"], only["days"]) == (busy[0].pk, pytest.approx(20, abs=0.01))
+        assert {one["reason"] for one in hire["explain"]["excluded"]} == {"not_hired"}
+
+    def test_time_to_fill_runs_from_the_opening_and_leaves_out_holds(self, api: Client, job: Job, busy: list[Application]) -> None:
+        fill = stats(api, job)["time_to_fill"]
+
+        assert (fill["value"], fill["reason"]) == (pytest.approx(40, abs=0.01), None)
+
+    def test_first_action_counts_people_who_still_wait_for_one(self, api: Client, job: Job, busy: list[Application]) -> None:
+        first = stats(api, job)["time_to_first_action"]["cd"]["p50"]
+
+        assert (first["n"], first["n_exits"], first["n_open"]) == (7, 6, 1)
+        assert first["value"] == pytest.approx(2, abs=0.01)
+
+    def test_offers_and_throughput(self, api: Client, job: Job, busy: list[Application]) -> None:
+        found = stats(api, job)
+
+        assert (found["offer_acceptance"]["k"], found["offer_acceptance"]["n"], found["offer_acceptance"]["open"]) == (1, 1, 0)
+        assert found["throughput"]["hires"]["value"] == pytest.approx(28 / 90, abs=0.001)
+
+    def test_sources_under_twenty_are_not_ranked(self, api: Client, job: Job, busy: list[Application]) -> None:
+        (source,) = stats(api, job)["sources"]
+
+        assert (source["source"], source["rankable"], source["entered"]["value"]) == ("Referral", False, 7)
+        assert (source["reached_interview"]["k"], source["hired"]["k"]) == (3, 1)
+
+    def test_a_job_without_anybody_has_nulls_not_zeros(self, api: Client, job: Job) -> None:
+        found = stats(api, job)
+
+        assert found["funnel"] == found["velocity"] == found["sources"] == []
+        assert (found["time_to_fill"]["value"], found["time_to_fill"]["reason"]) == (None, "not_filled")
+        assert found["offer_acceptance"]["value"] is None
+        assert found["flow"]["value"] is None
+
+
+class TestExplain:
+    def test_a_cell_lists_whom_it_counts_and_whom_not_and_why(self, api: Client, job: Job, stages: dict[str, Stage]) -> None:
+        new, screen, _ = stages.values()
+        counted = told(job, (CREATED, day(30), new), (MOVED, day(25), screen))
+        passed = told(job, (CREATED, day(30), new), (MOVED, day(30) + timedelta(seconds=30), screen))
+        early = told(job, (CREATED, day(120), new), (MOVED, day(20), screen))
+        unknown = told(job, (CREATED, day(40), new), precision=Precision.UNKNOWN)
+        bounds = [day(20).isoformat(), day(15).isoformat()]
+        unsure = told(job, (CREATED, day(17), new), precision=Precision.BOUNDED, metadata={"bounds": bounds})
+        measured(job)
+
+        cell = api.get(f"/ats/jobs/{job.pk}/heatmap", {"explain": 1}).json()["stages"][0]
+
+        assert [one["application"] for one in cell["explain"]["included"]] == [counted.pk]
+        assert {one["application"]: one["reason"] for one in cell["explain"]["excluded"]} == {
+            passed.pk: "under_a_minute",
+            early.pk: "entered_before_window",
+            unknown.pk: "entry_unknown",
+            unsure.pk: "entry_gap_over_a_day",
+        }
+        assert cell["p50"]["n"] == 1
+
+    def test_what_is_listed_is_what_was_counted_in_every_cell_on_both_clocks(self, api: Client, job: Job, busy: list[Application]) -> None:
+        for clock in ("bd", "cd"):
+            for cell in api.get(f"/ats/jobs/{job.pk}/heatmap", {"explain": 1, "clock": clock}).json()["stages"]:
+                included = cell["explain"]["included"]
+                assert len(included) == cell["p50"]["n"]
+                assert sum(one["taken_as"] == "exit" for one in included) == cell["p50"]["n_exits"]
+                assert sum(one["taken_as"] == "open" for one in included) == cell["p50"]["n_open"]
+
+    def test_another_organization_s_job_is_not_there(self, api: Client) -> None:
+        assert api.get(f"/ats/jobs/{JobFactory().pk}/stats", {"explain": 1}).status_code == 404
+
+
+def test_worked_example_h() -> None:
+    opened, accepted = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 15, tzinfo=UTC)
+
+    assert fill_days(opened, accepted, [(datetime(2026, 3, 10, tzinfo=UTC), datetime(2026, 3, 20, tzinfo=UTC))]) == 35
+
+
+def test_hired_moved_back_and_hired_again_counts_the_last_hire() -> None:
+    events = [(CREATED, NOW), (HIRED, NOW + timedelta(days=5)), (MOVED, NOW + timedelta(days=6)), (HIRED, NOW + timedelta(days=9))]
+
+    assert milestones(events).hired_at == NOW + timedelta(days=9)
+    assert milestones(events[:3]).hired_at is None
+
+
+def test_an_accepted_offer_of_somebody_then_rejected_is_no_hire() -> None:
+    assert milestones([(CREATED, NOW), (EventType.OFFER_ACCEPTED, NOW), (REJECTED, NOW + timedelta(days=1))]).hired_at is None
+
+
+def test_worked_example_i() -> None:
+    def seen(n: int, stage_id: int, began: float, days: float | None, end: str | None) -> Seen:
+        entered = NOW + timedelta(days=began)
+        return Seen(n, 1, n, stage_id, entered, entered + timedelta(days=days) if days else None, end, "exact", 0, days)
+
+    visits = [seen(1, 1, 0, 2, "advanced"), seen(2, 2, 2, 3, "moved_back"), seen(3, 1, 5, 1, "advanced"), seen(4, 2, 6, None, None)]
+    as_of = NOW + timedelta(days=10)
+
+    found = funnel(ways_of(visits, as_of), {1: 1000, 2: 3000}, Window(NOW, as_of), as_of)
+
+    assert [len(found[stage].came_again) for stage in (1, 2)] == [1, 1]
+    assert (found[1].counts.first_entries, found[1].counts.advanced) == (1, 1)
+    assert (found[2].counts.undecided, found[2].moved_back, found[2].ended) == (1, 1, 1)
+
+
+def test_holds_are_read_in_pairs(job: Job) -> None:
+    for number, status in enumerate(["open", "on_hold", "on_hold", "closed", "on_hold"]):
+        CandidateEvent.objects.create(
+            organization=job.organization, connector=job.connector, provider_event_id=f"s{number}", job=job, raw_event_id=0,
+            event_type=EventType.JOB_STATUS_CHANGED, occurred_at=NOW + timedelta(days=number), recorded_at=NOW, metadata={"status": status},
+        )  # fmt: skip
+
+    assert holds_of([job.pk])[job.pk] == [
+        (NOW + timedelta(days=1), NOW + timedelta(days=2)),
+        (NOW + timedelta(days=2), NOW + timedelta(days=3)),
+        (NOW + timedelta(days=4), None),
+    ]

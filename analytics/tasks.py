@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 from celery import shared_task
@@ -21,9 +23,32 @@ def measure(self: Any, batch_id: int) -> int:
     return batch_id
 
 
+class Restraint:
+    """Lets a repeated task take at most one part in ``share`` of its process's time."""
+
+    def __init__(self, share: int) -> None:
+        self._share = share
+        self._rests_until = 0.0
+
+    def run(self, work: Callable[[], None]) -> None:
+        """Do ``work``, or leave it to a later call while resting from the last one."""
+        started = monotonic()
+        if started >= self._rests_until:
+            work()
+            self._rests_until = monotonic() + (monotonic() - started) * self._share
+
+
+#: so that a large import is not held up by its own numbers; the run's last batch brings them all up to date anyway
+refreshing = Restraint(share=10)
+
+
 @shared_task(name="analytics.refresh")
 def refresh() -> None:
     """Every few seconds: percentiles of the cells that batches have touched meanwhile."""
+    refreshing.run(_refresh)
+
+
+def _refresh() -> None:
     if services.refresh_dirty(aged=False):
         baselines.refresh_all_due()
 

@@ -188,6 +188,20 @@ def test_a_condition_that_clears_and_holds_again_reopens_the_same_issue_and_asks
     ]
 
 
+def test_a_jobs_status_told_in_passing_counts_as_much_as_an_event(travel: Travel) -> None:
+    """As a first poll after an import tells it: the job is on hold by now, and nobody saw it happen."""
+    connector, issue = waiting_too_long(travel)
+    passing = {"event_type": "comment_added", "application_external_id": "somebody-else"}
+
+    bring_in(connector, [event_row("x", T + timedelta(days=50), job_status="on_hold", **passing)])
+    issue.refresh_from_db()
+    assert issue.status == "resolved"
+
+    bring_in(connector, [event_row("y", T + timedelta(days=51), job_status="open", **passing)])
+    issue.refresh_from_db()
+    assert issue.status == "open"
+
+
 def test_a_task_that_was_done_is_not_asked_for_again_while_its_issue_stays_open(travel: Travel) -> None:
     connector, _ = waiting_too_long(travel)
     Task.objects.update(status=Task.Status.DONE, ended_at=timezone.now())

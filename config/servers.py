@@ -93,6 +93,9 @@ def account_for(data: Path, program: Path) -> Account | None:
     uid = data.stat().st_uid if data.exists() else 0
     entry = pwd.getpwuid(uid) if uid else _first_user("postgres", "nobody")
     switch = ["setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups"]
+    # access(2), by which PostgreSQL looks for its own programs, counts capabilities of a user other than root only so;
+    # the exec that follows still leaves the ambient one alone
+    switch.append("--securebits=+no_setuid_fixup")
     keep = [[f"--inh-caps=+{capability}", f"--ambient-caps=+{capability}"] for capability in ("dac_read_search", "dac_override")]
     # the first that can run the program and stand where the data will be
     for prefix in ([], *([*switch, *capability, "--"] for capability in keep)):

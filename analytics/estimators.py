@@ -209,25 +209,48 @@ def _band(survival: float, greenwood: float) -> tuple[float, float]:
 
 
 def estimate_quantile(curve: Curve, p: float, unit: Unit) -> Estimate:
-    """The p-quantile as shown to people: nothing but counts where the sample is too small for it.
+    """The p-quantile of a curve as shown to people (``gated``), with its interval."""
+    return gated(
+        p,
+        curve.quantile(p),
+        unit,
+        n=curve.n,
+        n_exits=curve.n_exits,
+        n_open=curve.n_open,
+        longest=curve.longest,
+        interval=curve.quantile_interval(p),
+    )
+
+
+def gated(
+    p: float,
+    value: float | None,
+    unit: Unit,
+    *,
+    n: int,
+    n_exits: int,
+    n_open: int,
+    longest: float | None,
+    interval: tuple[float | None, float | None] = (None, None),
+) -> Estimate:
+    """A computed p-quantile as shown to people: nothing but counts where the sample is too small for it.
 
     A median needs 6 exits, p85 20 and p95 60 (quantiles between need what the next higher needs). Where the
     curve, of 6 exits at least, never gets that low, the value is None and ``lower_bound`` the longest duration.
     """
-    value, (low, high) = curve.quantile(p), curve.quantile_interval(p)
     needed = next((exits for level, exits in MIN_EXITS if p <= level + TOLERANCE), MIN_EXITS[-1][1])
-    readable = curve.n_exits >= MIN_EXITS[0][1]
-    shown = curve.n_exits >= needed
+    readable, shown = n_exits >= MIN_EXITS[0][1], n_exits >= needed
+    low, high = interval if shown else (None, None)
     return Estimate(
         value=value if shown else None,
         unit=unit,
-        n=curve.n,
-        n_exits=curve.n_exits,
-        n_open=curve.n_open,
-        low=low if shown else None,
-        high=high if shown else None,
-        confidence=Confidence.of(curve.n_exits),
-        lower_bound=curve.longest if readable and value is None else None,
+        n=n,
+        n_exits=n_exits,
+        n_open=n_open,
+        low=low,
+        high=high,
+        confidence=Confidence.of(n_exits),
+        lower_bound=longest if readable and value is None else None,
     )
 
 

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from analytics.calendars import ensure_compiled
-from analytics.estimators import MIN_EXITS, Confidence, Estimate, Unit
+from analytics.estimators import Estimate, Unit, gated
 from analytics.models import EXITS
 from ats.models import CATEGORY_RANK
 from config import sql
@@ -74,26 +74,14 @@ class Summary:
     longest: float | None = None
 
     def median(self, unit: Unit) -> Estimate:
-        return self._gated(0.50, self.p50, unit, self.p50_low, self.p50_high)
+        return self._shown(0.50, self.p50, unit, self.p50_low, self.p50_high)
 
     def upper(self, unit: Unit) -> Estimate:
         """The p85."""
-        return self._gated(0.85, self.p85, unit)
+        return self._shown(0.85, self.p85, unit)
 
-    def _gated(self, p: float, value: float | None, unit: Unit, low: float | None = None, high: float | None = None) -> Estimate:
-        needed = next(exits for level, exits in MIN_EXITS if p <= level)
-        shown, readable = self.n_exits >= needed, self.n_exits >= MIN_EXITS[0][1]
-        return Estimate(
-            value=value if shown else None,
-            unit=unit,
-            n=self.n,
-            n_exits=self.n_exits,
-            n_open=self.n_open,
-            low=low if shown else None,
-            high=high if shown else None,
-            confidence=Confidence.of(self.n_exits),
-            lower_bound=self.longest if readable and value is None else None,
-        )
+    def _shown(self, p: float, value: float | None, unit: Unit, low: float | None = None, high: float | None = None) -> Estimate:
+        return gated(p, value, unit, n=self.n, n_exits=self.n_exits, n_open=self.n_open, longest=self.longest, interval=(low, high))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ Two organizations that were told the same facts, however and whenever, must have
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ from analytics import services
 from analytics.models import StageMetric, StageVisit
 from ats.models import Application, Candidate, CandidateEvent, Job, Stage
 from issues.models import Issue
+from tests.oracles.visits import Folded, cells
 from triggers.models import Task
 
 Dump = dict[str, Any]
@@ -155,3 +157,35 @@ def _rows(rows: Any, key: str, *fields: str) -> dict[str, tuple[Any, ...]]:
 
 def _digits(value: Any) -> Any:
     return round(value, 9) if isinstance(value, float) else value
+
+
+def as_the_oracle_has_it(expected: Mapping[str, Folded]) -> dict[str, Any]:
+    """Visits, snapshots and counters of folded applications in the words of ``dump``, to be compared with it."""
+    everywhere = [visit for each in expected.values() for visit in each.visits]
+    return {
+        "visits": {
+            visit.entry_event_id: (
+                application, visit.n, visit.job, visit.stage, visit.entered_at, visit.left_at, visit.exit_kind,
+                visit.entry_precision, visit.exit_precision, visit.entry_gap,
+            )
+            for application, each in expected.items()
+            for visit in each.visits
+        },
+        "snapshots": {
+            application: (
+                each.snapshot.job, each.snapshot.status, each.snapshot.stage, each.snapshot.applied_at,
+                each.snapshot.last_event_at, each.snapshot.last_activity_at,
+            )
+            for application, each in expected.items()
+        },
+        "counters": {
+            place: (cell.open, cell.entered, cell.exited, cell.completed, cell.completed_seconds)
+            for place, cell in cells(everywhere).items()
+        },
+    }  # fmt: skip
+
+
+def as_found(found: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a ``dump`` that the oracle has too; the candidate of a snapshot is none of its business."""
+    snapshots = {name: row[1:] for name, row in found["snapshots"].items()}
+    return {"visits": found["visits"], "snapshots": snapshots, "counters": found["counters"]}

@@ -34,9 +34,19 @@ from connectors.sandbox.process import RunningSandbox, running_sandbox
 from connectors.sandbox.statuses import JOB_STATUS_WORDS, STATUSES, Role
 from realtime.models import Update
 from tests.bamboo import BambooAccount, ledger_keys, true_keys
-from tests.canonical import differences, dump, foreign_rows, no_two_of_one_identity, open_issues, snapshots, visits
+from tests.canonical import (
+    as_found,
+    as_the_oracle_has_it,
+    differences,
+    dump,
+    foreign_rows,
+    no_two_of_one_identity,
+    open_issues,
+    snapshots,
+    visits,
+)
 from tests.live import FLOW_QUEUES, LiveStack, Running, wait_until
-from tests.oracles.visits import Folded, LedgerEvent, cells, fold
+from tests.oracles.visits import Folded, LedgerEvent, fold
 from tests.oracles.waits import Waiting, complaint
 from triggers.models import Task
 
@@ -163,25 +173,7 @@ def everything_follows_from_the_ledger(organization: Organization) -> None:
     """Visits, snapshots, counters, issues and tasks as the oracles have them, and no drift by our own account either."""
     expected = folded(organization)
     found = dump(organization, as_of=timezone.now())
-    assert found["visits"] == {
-        visit.entry_event_id: (
-            application, visit.n, visit.job, visit.stage, visit.entered_at, visit.left_at, visit.exit_kind, visit.entry_precision,
-            visit.exit_precision, visit.entry_gap,
-        )
-        for application, each in expected.items()
-        for visit in each.visits
-    }  # fmt: skip
-    assert {name: row[1:] for name, row in found["snapshots"].items()} == {
-        application: (
-            each.snapshot.job, each.snapshot.status, each.snapshot.stage, each.snapshot.applied_at, each.snapshot.last_event_at,
-            each.snapshot.last_activity_at,
-        )
-        for application, each in expected.items()
-    }  # fmt: skip
-    counted = cells(visit for each in expected.values() for visit in each.visits)
-    assert found["counters"] == {
-        place: (cell.open, cell.entered, cell.exited, cell.completed, cell.completed_seconds) for place, cell in counted.items()
-    }
+    assert as_found(found) == as_the_oracle_has_it(expected)
     the_issues_are_those_of_the_oracle(organization, expected)
     assert not rebuilding.rebuild(organization_id=organization.pk, check=True)
     assert set(foreign_rows(organization).values()) == {0}

@@ -16,9 +16,9 @@ from django.utils import timezone
 
 from analytics import rebuilding
 from connectors.models import Connector
-from tests.canonical import differences, dump, foreign_rows, no_two_of_one_identity
+from tests.canonical import as_found, as_the_oracle_has_it, differences, dump, foreign_rows, no_two_of_one_identity
 from tests.oracles.histories import STAGE_ORDER, START, History, seeded_history
-from tests.oracles.visits import Cell, Folded, cells, fold, job_histories, ledgers
+from tests.oracles.visits import Cell, Folded, fold, job_histories, ledgers
 from tests.walking import bring_in, cut, file_connector, row_of
 
 #: by turns: most of a history has happened, or some of it still lies in the future (clocks are skewed), or all is long past
@@ -90,23 +90,7 @@ def test_what_comes_out_is_what_the_oracle_says(seed: int, now: datetime) -> Non
     expected = told_at_once(history)
     found = dump(connector.organization, as_of=now)
     assert set(found["ledger"]) == {event.provider_event_id for event in history.events}
-    assert found["visits"] == {
-        visit.entry_event_id: (
-            application, visit.n, visit.job, visit.stage, visit.entered_at, visit.left_at, visit.exit_kind, visit.entry_precision,
-            visit.exit_precision, visit.entry_gap,
-        )
-        for application, folded in expected.items()
-        for visit in folded.visits
-    }  # fmt: skip
-    assert {name: row[1:] for name, row in found["snapshots"].items()} == {
-        application: (
-            each.snapshot.job, each.snapshot.status, each.snapshot.stage, each.snapshot.applied_at, each.snapshot.last_event_at,
-            each.snapshot.last_activity_at,
-        )
-        for application, each in expected.items()
-    }  # fmt: skip
-    counted = cells(visit for folded in expected.values() for visit in folded.visits)
-    assert found["counters"] == {place: numbers(cell) for place, cell in counted.items()}
+    assert as_found(found) == as_the_oracle_has_it(expected)
 
 
 @pytest.mark.parametrize("seed", range(10, 13))
@@ -148,10 +132,6 @@ def told_at_once(history: History) -> dict[str, Folded]:
     return {
         application: fold(events, stage_order=STAGE_ORDER, job_statuses=statuses) for application, events in ledgers(history.events).items()
     }
-
-
-def numbers(cell: Cell) -> tuple[Any, ...]:
-    return (cell.open, cell.entered, cell.exited, cell.completed, cell.completed_seconds)
 
 
 def test_the_histories_hold_what_these_tests_are_about(monkeypatch: pytest.MonkeyPatch) -> None:

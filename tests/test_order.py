@@ -18,7 +18,7 @@ from analytics import rebuilding
 from connectors.models import Connector
 from tests.canonical import as_found, as_the_oracle_has_it, differences, dump, foreign_rows, no_two_of_one_identity
 from tests.oracles.histories import STAGE_ORDER, START, History, seeded_history
-from tests.oracles.visits import Cell, Folded, fold, job_histories, ledgers
+from tests.oracles.visits import Folded, fold, job_histories, ledgers
 from tests.walking import bring_in, cut, file_connector, row_of
 
 #: by turns: most of a history has happened, or some of it still lies in the future (clocks are skewed), or all is long past

@@ -14,5 +14,6 @@ http = get_asgi_application()
 
 from realtime.outlet import with_outlet  # noqa: E402
 from realtime.routing import websocket  # noqa: E402
+from realtime.sse import on_shared_threads  # noqa: E402
 
-application = with_outlet(ProtocolTypeRouter({"http": http, "websocket": websocket}))
+application = with_outlet(ProtocolTypeRouter({"http": on_shared_threads(http), "websocket": websocket}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import logging
+import threading
 from collections.abc import Callable
 
 import redis
@@ -23,6 +24,9 @@ logger = logging.getLogger(__name__)
 #: A check that takes longer says no: a probe must not hang on what it probes.
 PATIENCE_SECONDS = 2
 
+#: set once the process has been asked to end: it still serves, and wants no more visitors
+stopping = threading.Event()
+
 
 class NotReady(Exception):
     """One sentence about what is missing, fit for an anonymous reader."""
@@ -37,6 +41,8 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
     """Everything a request needs is there: 200, or 503 with the checks that failed. Names no host, shows no error text."""
+    if stopping.is_set():
+        return problem_response(request, 503, "Not ready: this process is stopping.", checks={"process": "stopping"})
     checks = {name: _outcome(name, check) for name, check in CHECKS.items()}
     if all(outcome == "ok" for outcome in checks.values()):
         return JsonResponse({"status": "ok", "checks": checks})

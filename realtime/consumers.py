@@ -15,7 +15,8 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import close_old_connections
 
 from realtime import outlet, resume
-from realtime.hub import NOT_YOURS, Ended, Subscription, hub
+from realtime.hub import hub
+from realtime.subscription import COME_BACK, NOT_YOURS, Ended, Subscription
 from realtime.topics import Listener, NotYours, topic_for
 
 Answer = TypeVar("Answer")
@@ -23,9 +24,6 @@ Answer = TypeVar("Answer")
 BAD_REQUEST = 4400
 #: Sockets are closed and opened again after some hours, so that deploys and leaks have an end.
 LONGEST_SECONDS = 4 * 3600
-GO_AND_COME_BACK = 1012
-#: What a client may say is one number; more is a mistake.
-LONGEST_WORD = 16 * 1024
 
 
 class UpdatesConsumer(AsyncWebsocketConsumer):
@@ -46,11 +44,12 @@ class UpdatesConsumer(AsyncWebsocketConsumer):
         try:
             topic = await in_thread(topic_for, listener.user_id, job=job, organization=organization)
             numbers = resume.parse(after, topic.organization_ids)
-            self.subscription = await hub().subscribe(listener, topic, after=numbers)
+            stream = Subscription(listener, topic, transport="websocket", cut=outlet.of(self.scope).cut)
+            self.subscription = await hub().subscribe(stream, after=numbers)
         except NotYours:
             await self.close(NOT_YOURS)
         except Ended as end:
-            await self.close(end.code)
+            await self._end(end)
         else:
             self._telling = asyncio.create_task(self._tell(self.subscription))
 
@@ -72,24 +71,28 @@ class UpdatesConsumer(AsyncWebsocketConsumer):
             await hub().unsubscribe(self.subscription)
 
     async def _tell(self, subscription: Subscription) -> None:
-        way_out = outlet.of(self.scope)
         try:
             spread = random.uniform(0.9, 1.1)  # noqa: S311  (so that not all come back at once; no secret)
             async with asyncio.timeout(LONGEST_SECONDS * spread):
                 while True:
                     told = await subscription.next()
                     await self.send(told.text)
-                    await way_out.room(unless=lambda: subscription.ended)
         except TimeoutError:
-            await self.close(GO_AND_COME_BACK)
+            await self.close(COME_BACK)
         except Ended as end:
-            if end.last_words:
-                await self.send(end.last_words)
-            await self.close(end.code)
+            with contextlib.suppress(OSError):
+                await self._end(end)
+        except OSError:
+            pass  # gone or cut; disconnect follows
+
+    async def _end(self, end: Ended) -> None:
+        if end.last_words:
+            await self.send(end.last_words)
+        await self.close(end.code)
 
 
 def _resume_point(text: str | None) -> str | None:
-    if text is None or len(text) > LONGEST_WORD:
+    if text is None:
         return None
     try:
         said: Any = json.loads(text)

@@ -11,8 +11,8 @@ import asyncio
 import contextlib
 import contextvars
 import logging
+import random
 import time
-from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -24,131 +24,20 @@ from django.db import DatabaseError, close_old_connections
 from redis.exceptions import RedisError
 
 from realtime import hints, log, messages
-from realtime.topics import Listener, Topic, withdrawn
+from realtime.feed import Feed
+from realtime.subscription import COME_BACK, LAST_WORDS_SECONDS, RIGHTS_ENDED, TOO_MANY, Ended, Subscription
+from realtime.topics import withdrawn
 
 logger = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 
-#: Shortest time between two readings of one organization's log: a burst becomes a few messages a second.
-PACE_SECONDS = 0.25
-#: After asking everyone to reload, let them do so before the next word.
-RELOAD_PACE_SECONDS = 2.0
 #: How often counters and rights are looked at without being asked.
 LOOK_SECONDS = 5.0
 HEARTBEAT_SECONDS = 15.0
-#: Messages waiting for one slow socket before it is cut.
-CAPACITY = 512
+#: Bounds of the pause a client is asked to make before it comes back to a process that was told to end.
+COME_BACK_MS = (200, 2000)
 #: Streams one person may hold open in this process.
 PER_PERSON = 50
-
-
-class Ended(Exception):
-    """The stream is over; ``code`` is the WebSocket close code."""
-
-    def __init__(self, code: int, last_words: str = "") -> None:
-        super().__init__(code)
-        self.code = code
-        self.last_words = last_words
-
-
-OUR_MISTAKE, RIGHTS_ENDED, NOT_YOURS, TOO_SLOW, TOO_MANY = 1011, 4401, 4404, 4408, 4429
-
-
-class Subscription:
-    """One socket's bounded queue."""
-
-    def __init__(self, listener: Listener, topic: Topic) -> None:
-        self.listener = listener
-        self.topic = topic
-        #: per organization: what the client said it has already heard
-        self.heard: dict[int, int] = {}
-        self._waiting: deque[log.Told] = deque()
-        self._ready = asyncio.Event()
-        self._end: Ended | None = None
-
-    def offer(self, told: log.Told) -> None:
-        if self._end is not None or not self._wants(told):
-            return
-        if len(self._waiting) >= CAPACITY:
-            reload = messages.Reload(organization=None, number=None, reason="This screen fell behind.")
-            self.finish(Ended(TOO_SLOW, messages.encode(reload)))
-            return
-        self._waiting.append(told)
-        self._ready.set()
-
-    def begin(self, first: list[log.Told]) -> None:
-        """Put what a new stream starts with before anything that came in meanwhile."""
-        self._waiting.extendleft(reversed(first))
-        self._ready.set()
-
-    def finish(self, end: Ended) -> None:
-        self._waiting.clear()
-        self._end = self._end or end
-        self._ready.set()
-
-    @property
-    def ended(self) -> bool:
-        return self._end is not None
-
-    async def next(self) -> log.Told:
-        """The next thing to tell. Raises ``Ended``."""
-        while not self._waiting:
-            if self._end is not None:
-                raise self._end
-            self._ready.clear()
-            await self._ready.wait()
-        return self._waiting.popleft()
-
-    def _wants(self, told: log.Told) -> bool:
-        if told.organization is None:
-            return True
-        if told.number <= self.heard.get(told.organization, -1):
-            return False
-        return self.topic.job_id is None or told.job_id is None or told.job_id == self.topic.job_id
-
-
-class Feed:
-    """One organization's log, read once for all sockets that follow it."""
-
-    def __init__(self, organization_id: int, position: int) -> None:
-        self.organization_id = organization_id
-        #: everything up to here has been offered to every subscription
-        self.position = position
-        self.subscriptions: set[Subscription] = set()
-        self.hinted = False
-        self._news = asyncio.Event()
-
-    def look(self) -> None:
-        self._news.set()
-
-    async def run(self, read: Callable[..., Coroutine[Any, Any, Any]]) -> None:
-        while True:
-            await self._news.wait()
-            self._news.clear()
-            began = time.monotonic()
-            try:
-                changes = await read(log.read, self.organization_id, after=self.position)
-            except DatabaseError as error:
-                logger.warning("update log not readable", extra={"action": "log_unread", "error": type(error).__name__})
-                await asyncio.sleep(1)
-                self._news.set()
-                continue
-            except Exception:
-                # a mistake of ours: better openly off than silently behind
-                logger.exception("update log not understood", extra={"action": "log_misread"})
-                for subscription in self.subscriptions:
-                    subscription.finish(Ended(OUR_MISTAKE))
-                return
-            self._tell(changes)
-            # a reading that is dear is made less often: streams never take more than a quarter of a connection
-            pause = max(PACE_SECONDS, 3 * (time.monotonic() - began))
-            await asyncio.sleep(max(RELOAD_PACE_SECONDS, pause) if changes.reload else pause)
-
-    def _tell(self, changes: log.Changes) -> None:
-        self.position = changes.last
-        for subscription in self.subscriptions:
-            for told in changes.told:
-                subscription.offer(told)
 
 
 class Hub:
@@ -163,17 +52,20 @@ class Hub:
         self._tasks: dict[object, asyncio.Task[None]] = {}
         self._channel: str | None = None
         self._listening = asyncio.Event()
+        self._going = False
 
-    async def subscribe(self, listener: Listener, topic: Topic, *, after: Mapping[int, int] | None = None) -> Subscription:
+    async def subscribe(self, subscription: Subscription, *, after: Mapping[int, int] | None = None) -> Subscription:
         """Start a stream; with ``after`` (number by organization id) it first catches up from the log.
 
-        Raises ``Ended`` if the person holds too many streams.
+        Raises ``Ended`` if the person holds too many streams, or the process is about to end.
         """
+        listener, topic = subscription.listener, subscription.topic
+        if self._going:
+            raise _sent_away()
         if sum(one.listener.user_id == listener.user_id for one in self.subscriptions) >= PER_PERSON:
             raise Ended(TOO_MANY)
         self._start("listen", self._listen)
         self._start("look", self._look)
-        subscription = Subscription(listener, topic)
         self.subscriptions.add(subscription)
         try:
             numbers = {one: await self._join(one, subscription) for one in topic.organization_ids}
@@ -200,14 +92,27 @@ class Hub:
                 feed = self._feeds.get(organization_id)
                 if feed is None:
                     continue
-                feed.subscriptions.discard(subscription)
-                if not feed.subscriptions:
+                feed.discard(subscription)
+                if feed.deserted:
                     await self._close_feed(feed)
+
+    async def send_away(self) -> None:
+        """Tell every client to come back, to another process or the next one, and wait until they have gone.
+
+        Each is given its own moment, so that not all of them stand at the door at once.
+        """
+        self._going = True
+        for subscription in self.subscriptions:
+            subscription.finish(_sent_away())
+        deadline = time.monotonic() + LAST_WORDS_SECONDS
+        while self.subscriptions and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)
+        for subscription in list(self.subscriptions):
+            subscription.cut()
 
     async def close(self) -> None:
         """End every stream and task of this hub."""
-        for subscription in list(self.subscriptions):
-            subscription.finish(Ended(1012))
+        await self.send_away()
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
@@ -221,7 +126,7 @@ class Hub:
             feed = self._feeds.get(organization_id)
             if feed is None:
                 feed = await self._open_feed(organization_id)
-            feed.subscriptions.add(subscription)
+            feed.add(subscription)
             self._start(feed, partial(feed.run, self._read))
             return feed.position
 
@@ -288,6 +193,8 @@ class Hub:
                 await self._look_at_rights()
             except DatabaseError as error:
                 logger.warning("streams not checked", extra={"action": "look_failed", "error": type(error).__name__})
+            for subscription in [one for one in self.subscriptions if one.overdue]:
+                subscription.cut()
             if time.monotonic() >= heartbeat_due:
                 heartbeat_due += HEARTBEAT_SECONDS
                 self._beat()
@@ -347,6 +254,11 @@ class Hub:
         if running is None or running.done():
             # an empty context: the task outlives the request whose subscription started it
             self._tasks[key] = asyncio.get_running_loop().create_task(body(), context=contextvars.Context())
+
+
+def _sent_away() -> Ended:
+    retry_ms = random.randint(*COME_BACK_MS)  # noqa: S311  (no secret)
+    return Ended(COME_BACK, messages.encode(messages.Reconnect(retry_ms=retry_ms)), retry_ms=retry_ms)
 
 
 _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()

@@ -38,6 +38,8 @@ class Told:
     organization: int | None = None
     number: int = 0
     job_id: int | None = None
+    #: set for a whole state: whoever has not heard an older message with this key need not hear it any more
+    key: tuple[str, int | None] | None = None
 
 
 @dataclass(frozen=True)

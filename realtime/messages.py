@@ -78,6 +78,12 @@ class Reload(Message, frozen=True, kw_only=True, tag="reload"):
     reason: str
 
 
+class Reconnect(Message, frozen=True, kw_only=True, tag="reconnect"):
+    """The server is about to end: come back after ``retry_ms`` milliseconds and resume. The stream closes behind it."""
+
+    retry_ms: int
+
+
 class Ping(Message, frozen=True, kw_only=True, tag="ping"):
     """The line is alive and everything up to these numbers has been told."""
 

@@ -7,19 +7,39 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle
+from typing import Any
 
-from asgiref.sync import sync_to_async
+from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.db import connections
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.views.decorators.http import require_GET
 
 from config.drf import problem_response
 from realtime import outlet, resume, topics
-from realtime.hub import Ended, Subscription, hub
+from realtime.hub import hub
+from realtime.subscription import COME_BACK, Ended, Subscription
 from realtime.topics import Listener, NotYours, Topic
 
 #: A comment line this often shows both sides whether the other is still there.
 COMMENT_SECONDS = 15.0
+PATH = "/realtime/updates"
+
+#: Django keeps a thread for a request as long as it lasts; streams last for hours and share these few
+_doors = cycle([ThreadPoolExecutor(max_workers=1, thread_name_prefix="sse-door") for _ in range(4)])
+
+
+def on_shared_threads(application: Any) -> Any:
+    """ASGI middleware: what is synchronous about opening an event stream happens in a thread that others use too."""
+
+    async def shared(scope: Any, receive: Any, send: Any) -> Any:
+        if scope["type"] != "http" or scope["path"] != PATH:
+            return await application(scope, receive, send)
+        async with ThreadSensitiveContext(executor=next(_doors)):
+            return await application(scope, receive, send)
+
+    return shared
 
 
 @require_GET
@@ -35,10 +55,13 @@ async def updates(request: HttpRequest) -> HttpResponseBase:
         return stranger
     after = request.headers.get("Last-Event-ID") or request.GET.get("after", "")
     try:
-        subscription = await hub().subscribe(listener, topic, after=resume.parse(after, topic.organization_ids))
-    except Ended:
+        stream = Subscription(listener, topic, transport="sse", cut=outlet.of(getattr(request, "scope", {})).cut)
+        subscription = await hub().subscribe(stream, after=resume.parse(after, topic.organization_ids))
+    except Ended as end:
+        if end.code == COME_BACK:
+            return problem_response(request, 503, "This process is stopping; come back in a moment.")
         return problem_response(request, 429, "Too many streams are open; close some.")
-    events = _events(subscription, outlet.of(getattr(request, "scope", {})))
+    events = _events(subscription)
     response = StreamingHttpResponse(events, content_type="text/event-stream")
     response["Cache-Control"] = "no-cache, no-transform"
     response["X-Accel-Buffering"] = "no"
@@ -58,7 +81,7 @@ def _admit(request: HttpRequest) -> tuple[Listener | None, Topic]:
         connections.close_all()
 
 
-async def _events(subscription: Subscription, way_out: outlet.Outlet) -> AsyncIterator[str]:
+async def _events(subscription: Subscription) -> AsyncIterator[str]:
     numbers: dict[int, int] = {}
     try:
         yield "retry: 2000\n\n"
@@ -71,8 +94,9 @@ async def _events(subscription: Subscription, way_out: outlet.Outlet) -> AsyncIt
                 continue
             numbers.update(told.numbers)
             yield f"id: {resume.render(numbers)}\ndata: {told.text}\n\n"
-            await way_out.room(unless=lambda: subscription.ended)
     except Ended as end:
+        if end.retry_ms is not None:
+            yield f"retry: {end.retry_ms}\n\n"
         if end.last_words:
             yield f"data: {end.last_words}\n\n"
     finally:

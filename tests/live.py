@@ -109,13 +109,11 @@ class LiveStack:
         running.wait_for_line("beat: Starting")
         return running
 
-    def web(self) -> str:
-        """The web server on a free loopback port; returns its address, without a slash at the end."""
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        running = self.spawn("web", sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(port), "config.asgi:application")
-        running.wait_for_line("Listening on TCP")
+    def web(self, *, port: int | None = None, **environment: str) -> str:
+        """The web server on a free loopback port, or that one; returns its address, without a slash at the end."""
+        port = port or free_port()
+        running = self.spawn("web", sys.executable, "-m", "config.web", HOST="127.0.0.1", PORT=str(port), **environment)
+        running.wait_for_line("listening on http")
         return f"http://127.0.0.1:{port}"
 
     def manage(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
@@ -140,6 +138,13 @@ class LiveStack:
             if running.process.stdout is not None:
                 running.process.stdout.close()
         self.running.clear()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        found: int = probe.getsockname()[1]
+        return found
 
 
 def wait_until(condition: Callable[[], object], *, timeout: float = 30, what: str = "the condition") -> None:

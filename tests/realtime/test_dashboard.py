@@ -102,7 +102,7 @@ def test_a_lost_stream_is_announced_and_caught_up_after_the_web_process_is_back(
     live_stack.running[-1].process.send_signal(signal.SIGKILL)
     page.wait_for("document.getElementById('live').textContent.includes('Live off since')")
     tell(acme, job, more=3)
-    live_stack.spawn("web", *live_stack.running[-1].process.args).wait_for_line("Listening")
+    live_stack.web(port=int(address.rpartition(":")[2]))
 
     page.wait_for(LIVE, timeout=30)
     page.wait_for(f"{cell(job)}.textContent.startsWith('4')", timeout=5)

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
+import psutil
 import pytest
 import requests
 
@@ -123,16 +124,20 @@ def test_a_pruned_log_leads_to_a_reload(acme: Any, listen: Any) -> None:
     assert stream.next()["type"] == "reload"
 
 
-def test_waiting_streams_hold_no_database_connection(acme: Any, listen: Any, address: str) -> None:
+def test_waiting_streams_hold_no_database_connection_and_no_thread(acme: Any, listen: Any, address: str, stack: Any) -> None:
     """The web process has three connections; ten waiting streams must leave them all to others."""
     token = token_of(acme.member("alice"))
-    streams = [listen(token=token) for _ in range(10)]
+    web = psutil.Process(stack.running[-1].process.pid)
+    streams = [listen(token=token) for _ in range(8)]  # as many as open doors, threads and all
+    before = web.num_threads()
+    streams += [listen(token=token) for _ in range(20)]
     for stream in streams:
         stream.next()
+    assert web.num_threads() < before + 10
 
     assert requests.get(f"{address}/ats/jobs", headers={"Authorization": f"Token {token}"}, timeout=5).status_code == 200
     push(acme, acme.job())
-    assert [stream.next()["type"] for stream in streams] == ["job"] * 10
+    assert [stream.next()["type"] for stream in streams] == ["job"] * 28
 
 
 def test_a_stream_ends_when_the_right_to_it_ends(acme: Any, listen: Any) -> None:

@@ -1,0 +1,96 @@
+"""One stream: a bounded queue between the hub and a connection."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from realtime import log, messages
+from realtime.topics import Listener, Topic
+
+#: Messages waiting for one slow connection before it is told to reload and closed.
+CAPACITY = 512
+#: A stream that is over has this long to take its last words; then its connection is cut.
+LAST_WORDS_SECONDS = 5.0
+
+OUR_MISTAKE, COME_BACK, RIGHTS_ENDED, NOT_YOURS, TOO_SLOW, TOO_MANY = 1011, 1012, 4401, 4404, 4408, 4429
+
+
+class Ended(Exception):
+    """The stream is over; ``code`` is the WebSocket close code."""
+
+    def __init__(self, code: int, last_words: str = "", *, retry_ms: int | None = None) -> None:
+        super().__init__(code)
+        self.code = code
+        self.last_words = last_words
+        #: how long the client should wait before it comes back
+        self.retry_ms = retry_ms
+
+
+class Subscription:
+    """What one client has been offered and has not taken yet.
+
+    A state replaces an older one of the same subject that still waits, so the queue of a slow reader holds each
+    job once, and its last state.
+    """
+
+    def __init__(self, listener: Listener, topic: Topic, *, transport: str = "", cut: Callable[[], None] = lambda: None) -> None:
+        self.listener = listener
+        self.topic = topic
+        #: ``websocket`` or ``sse``
+        self.transport = transport
+        self.cut = cut
+        #: per organization: what the client said it has already heard
+        self.heard: dict[int, int] = {}
+        self.ended_at: float | None = None
+        self._waiting: dict[object, log.Told] = {}
+        self._ready = asyncio.Event()
+        self._end: Ended | None = None
+
+    def offer(self, told: log.Told) -> None:
+        if self._end is not None or not self._wants(told):
+            return
+        key = told.key or id(told)
+        self._waiting.pop(key, None)
+        if len(self._waiting) >= CAPACITY:
+            reload = messages.Reload(organization=None, number=None, reason="This screen fell behind.")
+            self.finish(Ended(TOO_SLOW, messages.encode(reload)))
+            return
+        self._waiting[key] = told
+        self._ready.set()
+
+    def begin(self, first: list[log.Told]) -> None:
+        """Put what a new stream starts with before anything that came in meanwhile."""
+        later, self._waiting = self._waiting, {}
+        for told in [*first, *later.values()]:
+            self._waiting[told.key or id(told)] = told
+        self._ready.set()
+
+    def finish(self, end: Ended) -> None:
+        """Nothing more after this; what waits is dropped. The first end counts."""
+        if self._end is None:
+            self._end, self.ended_at = end, time.monotonic()
+        self._waiting.clear()
+        self._ready.set()
+
+    @property
+    def overdue(self) -> bool:
+        """Over for so long that its connection does not take its last words."""
+        return self.ended_at is not None and time.monotonic() - self.ended_at > LAST_WORDS_SECONDS
+
+    async def next(self) -> log.Told:
+        """The next thing to tell. Raises ``Ended``."""
+        while not self._waiting:
+            if self._end is not None:
+                raise self._end
+            self._ready.clear()
+            await self._ready.wait()
+        return self._waiting.pop(next(iter(self._waiting)))
+
+    def _wants(self, told: log.Told) -> bool:
+        if told.organization is None:
+            return True
+        if told.number <= self.heard.get(told.organization, -1):
+            return False
+        return self.topic.job_id is None or told.job_id is None or told.job_id == self.topic.job_id

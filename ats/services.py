@@ -47,10 +47,12 @@ def normalize(batch: Batch) -> None:
     connector = batch.connector
     assert connector is not None, "raw events come from a connector"
     with connection.cursor() as cursor:
+        sql.pin_plans(cursor)
         erased = forgetting.erased_at(cursor, connector)
         cursor.execute(
-            """select id, kind, payload::text, received_at::text from connectors_rawevent
-               where batch_id = %s and state = 'received' order by id""",
+            # offset 0: a partition without statistics would be walked in the order of ids instead
+            """select id, kind, payload::text, received_at::text
+               from (select * from connectors_rawevent where batch_id = %s and state = 'received' offset 0) r order by id""",
             [batch.pk],
         )
         raws: list[Raw] = cursor.fetchall()

@@ -58,6 +58,7 @@ QUEUES = {
     "ats.*": "normalized-events",
     "connectors.sync": "sync",
     "connectors.*": "raw-events",
+    "accounts.*": "raw-events",
 }
 
 

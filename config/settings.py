@@ -252,6 +252,18 @@ BATCH_SIZE = env.integer("BATCH_SIZE", 20_000, minimum=1)
 #: no data is not recovery: with an older last sync nothing opens and nothing resolves itself
 STALE_AFTER = timedelta(minutes=env.integer("STALE_AFTER_MINUTES", 30, minimum=1))
 
+# --- retention: how long what has done its work is kept; 0 for ever ----------------------------------
+#: raw payloads, whole weeks at once; dead letters and what is not through yet stay
+RAW_EVENT_RETENTION = timedelta(days=env.integer("RAW_EVENT_RETENTION_DAYS", 90))
+#: updates, whole days at once: a browser away for longer reloads
+UPDATE_RETENTION = timedelta(hours=env.integer("UPDATE_RETENTION_HOURS", 24, minimum=1))
+#: runs that ended, with their batches
+SYNC_RUN_RETENTION = timedelta(days=env.integer("SYNC_RUN_RETENTION_DAYS", 30))
+#: resolved issues, with their tasks and decisions
+ISSUE_RETENTION = timedelta(days=env.integer("ISSUE_RETENTION_DAYS", 730))
+#: what people did in the admin
+ADMIN_LOG_RETENTION = timedelta(days=env.integer("ADMIN_LOG_RETENTION_DAYS", 730))
+
 # --- telemetry -----------------------------------------------------------------------------------
 SENTRY_DSN = env.text("SENTRY_DSN")
 #: scrapers send it as a bearer token; unset, only staff and direct connections from private addresses may scrape

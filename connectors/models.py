@@ -169,6 +169,7 @@ class RawEvent(models.Model):
     """The inbox: a provider's payload as it came (allowed fields only), committed before anything else happens.
 
     Rows are written once. Whether one is still waiting is its batch's business; only a dead letter changes.
+    The table is partitioned by ``received_at``, a week each: its primary key is (id, received_at), ids come from one sequence.
     """
 
     class State(models.TextChoices):

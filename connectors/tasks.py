@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from celery import shared_task
+from django.conf import settings
+from django.utils import timezone
 
-from connectors import batches, services
+from connectors import batches, retention, services
 
 
 @shared_task(name="connectors.sync", bind=True, max_retries=3, soft_time_limit=6 * 3600, time_limit=6 * 3600 + 60)
@@ -25,3 +27,14 @@ def sweep() -> None:
     """Every few seconds: offer again what a lost message or a dead process left standing."""
     batches.offer_due()
     services.offer_due_runs()
+
+
+@shared_task(name="connectors.prune")
+def prune() -> int:
+    """Every hour: room for new payloads, and what is older than its setting says goes."""
+    now = timezone.now()
+    kept = settings.RAW_EVENT_RETENTION
+    gone = retention.prune_inbox(before=now - kept if kept else None, now=now)
+    if settings.SYNC_RUN_RETENTION:
+        gone += retention.prune_runs(before=now - settings.SYNC_RUN_RETENTION)
+    return gone

@@ -20,7 +20,10 @@ class UpdateCounter(models.Model):
 
 
 class Update(models.Model):
-    """One message, written in the transaction of the change it tells of."""
+    """One message, written in the transaction of the change it tells of. Partitioned by ``created_at``, a day each.
+
+    That a number is given out once is the counter's lock's doing; an index of partitions cannot promise it over time.
+    """
 
     # no database constraint: the only writer has just locked the organization's counter, and a batch may write thousands
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="updates")
@@ -32,8 +35,7 @@ class Update(models.Model):
 
     class Meta:
         ordering = ["organization", "number"]
-        constraints = [models.UniqueConstraint(fields=["organization", "number"], name="update_number_once")]
-        indexes = [models.Index(fields=["created_at"], name="update_prune")]
+        constraints = [models.UniqueConstraint(fields=["organization", "number", "created_at"], name="update_number_once")]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.number}"

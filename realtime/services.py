@@ -8,14 +8,15 @@ that has passed.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import connection, transaction
+from django.utils import timezone
 
 from config import sql
+from config.partitions import PartitionedTable
 from connectors.models import Batch, SyncRun
 from realtime import hints
-from realtime.models import Update
 
 
 def push_batch(batch: Batch) -> None:
@@ -72,6 +73,12 @@ def push(
     return number
 
 
-def prune(*, before: datetime) -> int:
-    """Forget Updates older than ``before``; who was away for longer is told to reload. Returns how many."""
-    return Update.objects.filter(created_at__lt=before)._raw_delete(using="default")
+#: the log is partitioned by day
+LOG = PartitionedTable(table="realtime_update", column="created_at", width=timedelta(days=1), ahead=timedelta(days=3))
+
+
+def prune(*, before: datetime, now: datetime | None = None) -> int:
+    """Make room for the days to come and forget Updates older than ``before``, whole days at once; who was away for longer
+    is told to reload. Returns what was dropped or deleted."""
+    LOG.make_ahead(now=now or timezone.now())
+    return LOG.forget(before=before)

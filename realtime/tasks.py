@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from celery import shared_task
+from django.conf import settings
 from django.utils import timezone
 
 from config import flow
 from connectors.batches import carry
 from realtime import services
-
-#: A client away for longer is told to reload.
-REMEMBERED = timedelta(hours=24)
 
 
 @shared_task(name=flow.PUSH, bind=True, max_retries=3)
@@ -30,4 +27,4 @@ def push_sync_run(sync_run_id: int) -> None:
 
 @shared_task(name="realtime.prune")
 def prune() -> int:
-    return services.prune(before=timezone.now() - REMEMBERED)
+    return services.prune(before=timezone.now() - settings.UPDATE_RETENTION)

@@ -8,13 +8,14 @@ from datetime import datetime
 from analytics import baselines, past
 from analytics.calendars import BEGINNING, JobClocks
 from analytics.cells import Question, stage_ref
+from analytics.forecast_facts import ground_of
 from analytics.funnel import ways_of
 from analytics.heatmap import StageRef
 from analytics.milestones import WANTED, Milestones, milestones
 from analytics.models import StageMetric, StageVisit
 from analytics.numbers import Asked, CellNumbers, Kept, Place
 from analytics.observed import Seen
-from analytics.stats import Facts
+from analytics.telling import Facts
 from ats.models import CATEGORY_RANK, Application, CandidateEvent, Job, Stage
 from connectors.events import MOVING_EVENTS, EventType, JobStatus, StageCategory
 
@@ -39,12 +40,13 @@ def facts_of(job: Job, question: Question) -> Facts:
         (stage_ref(stage) for stage in Stage.objects.filter(pk__in={seen.stage_id for seen in visits})), key=lambda ref: ref.sort_key
     )
     told = _milestones(job, visits, question)
+    opened_at = _opened_at(job, question)
     return Facts(
         as_of=question.as_of,
         window=question.span,
         clock=str(question.clock),
         job_clock=JobClocks([job], question.as_of, _earliest(visits, told, question), known_by=question.known_by).of(job),
-        opened_at=_opened_at(job, question),
+        opened_at=opened_at,
         stages=stages,
         cells=_cells(job, stages, question),
         visits=visits,
@@ -52,6 +54,7 @@ def facts_of(job: Job, question: Question) -> Facts:
         milestones=told,
         sources=dict(Application.objects.filter(pk__in=told).order_by().values_list("pk", "candidate__source")),
         interview_place=CATEGORY_RANK[StageCategory.INTERVIEW] * 1000,
+        ground=ground_of(job, question, visits, opened_at),
     )
 
 

@@ -84,6 +84,7 @@ class ObservedSerializer(serializers.Serializer[Any]):
     """A visit, or an application, behind a number."""
 
     application = serializers.IntegerField()
+    stage = serializers.IntegerField(required=False)
     visit = serializers.IntegerField(required=False)
     entered_at = serializers.DateTimeField(required=False)
     left_at = serializers.DateTimeField(required=False, allow_null=True)
@@ -132,6 +133,27 @@ class WindowSerializer(serializers.Serializer[Any]):
         fields = super().get_fields()
         fields["from"] = serializers.DateTimeField()  # a keyword in Python
         return fields
+
+
+class NumberSerializer(serializers.Serializer[Any]):
+    """A number with what is needed to judge it."""
+
+    definition_id = serializers.CharField(help_text="M01 to M25, F01, F02: see docs/metrics.md.")
+    value = serializers.FloatField(allow_null=True, help_text="Null where it is not known, never 0.")
+    unit = serializers.ChoiceField(choices=["bd", "cd", "%", "count"])
+    n = serializers.IntegerField()
+    n_exits = serializers.IntegerField()
+    n_open = serializers.IntegerField()
+    confidence = serializers.ChoiceField(choices=["none", "low", "ok"])
+    window = WindowSerializer()
+    as_of = serializers.DateTimeField()
+    explain = ExplainSerializer(required=False)
+
+
+class StatRateSerializer(NumberSerializer):
+    k = serializers.IntegerField()
+    low = serializers.FloatField(allow_null=True, help_text="Wilson 95 %.")
+    high = serializers.FloatField(allow_null=True)
 
 
 class ConnectorFreshnessSerializer(serializers.Serializer[Any]):

@@ -6,22 +6,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from analytics.shapes import AnswerSerializer, ExplainSerializer, JobRefSerializer, StageSerializer, WindowSerializer
-
-
-class NumberSerializer(serializers.Serializer[Any]):
-    """A number with what is needed to judge it."""
-
-    definition_id = serializers.CharField(help_text="M01 to M25.")
-    value = serializers.FloatField(allow_null=True, help_text="Null where it is not known, never 0.")
-    unit = serializers.ChoiceField(choices=["bd", "cd", "%", "count"])
-    n = serializers.IntegerField()
-    n_exits = serializers.IntegerField()
-    n_open = serializers.IntegerField()
-    confidence = serializers.ChoiceField(choices=["none", "low", "ok"])
-    window = WindowSerializer()
-    as_of = serializers.DateTimeField()
-    explain = ExplainSerializer(required=False)
+from analytics.forecast_shapes import ForecastSerializer
+from analytics.shapes import AnswerSerializer, ExplainSerializer, JobRefSerializer, NumberSerializer, StageSerializer, StatRateSerializer
 
 
 class StatEstimateSerializer(NumberSerializer):
@@ -34,12 +20,6 @@ class SlaSerializer(StatEstimateSerializer):
     target = serializers.FloatField(help_text="Business days.")
     source = serializers.ChoiceField(choices=["target", "baseline", "default"])  # type: ignore[assignment]
     baseline_level = serializers.CharField(allow_null=True)
-
-
-class StatRateSerializer(NumberSerializer):
-    k = serializers.IntegerField()
-    low = serializers.FloatField(allow_null=True, help_text="Wilson 95 %.")
-    high = serializers.FloatField(allow_null=True)
 
 
 class StatPassThroughSerializer(StatRateSerializer):
@@ -142,3 +122,4 @@ class JobStatsSerializer(AnswerSerializer):
     throughput = ThroughputSerializer()
     flow = FlowSerializer()
     sources = SourceSerializer(many=True)
+    forecast = ForecastSerializer()

@@ -20,11 +20,24 @@ APPLICATION_COLOURS = {"active": "success", "hired": "info", "on_hold": "warning
 
 
 @admin.register(Job)
-class JobAdmin(EvidenceAdmin):
-    list_display = ("__str__", "department", "coloured_status", "opened_at", "hiring_lead", "connector")
-    list_filter = ("status", ("connector", OwnRows), ("organization", OwnRows))
+class JobAdmin(StaffAdmin):
+    """What the ATS tells of a job, and the two things it does not: how many people are wanted, and whether it ever ends."""
+
+    list_display = ("__str__", "department", "coloured_status", "opened_at", "openings", "evergreen", "hiring_lead", "connector")
+    list_filter = ("status", "evergreen", ("connector", OwnRows), ("organization", OwnRows))
     list_select_related = ("connector",)
     search_fields = ("title", "department", "external_id__exact")
+    fields = (
+        "title", "department", "location", "status", "opened_at", "openings", "evergreen", "hiring_lead", "connector", "organization",
+        "external_id", "status_at", "facts_at",
+    )  # fmt: skip
+    readonly_fields = tuple(name for name in fields if name not in {"openings", "evergreen"})
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
     @display(description="Status", label=JOB_COLOURS, ordering="status")
     def coloured_status(self, job: Job) -> tuple[str, str]:

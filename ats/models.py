@@ -6,6 +6,7 @@ ids it has just read in the same transaction; a trigger per key and row would ha
 
 from __future__ import annotations
 
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
 
@@ -38,6 +39,13 @@ class Job(models.Model):
     status_at = models.DateTimeField(null=True, blank=True)
     opened_at = models.DateTimeField(null=True, blank=True)
     hiring_lead = models.CharField(max_length=200, blank=True)
+    #: no ATS read so far tells these two; a person may, in the admin
+    openings = models.PositiveSmallIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1)], help_text="People to be hired in all. Empty: not known."
+    )
+    evergreen = models.BooleanField(
+        default=False, db_default=False, help_text="Always open, never filled: has no time to fill, and no forecast of it."
+    )
     #: when title, department and the like were last told
     facts_at = models.DateTimeField(null=True, blank=True)
 

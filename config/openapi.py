@@ -15,6 +15,7 @@ STAGE_CATEGORIES = choices(StageCategory)
 PRECISIONS = choices(Precision)
 CLOCKS = ["bd", "cd"]
 UNITS = ["bd", "cd", "%", "count"]
+LEVELS = ["job", "department", "organization"]
 BANDS = ["fresh", "watch", "late", "critical"]
 #: what a person may choose; the fifth status is the machine's
 TASK_CHOICES = [(word, word) for word in ("open", "in_progress", "done", "dismissed")]

@@ -237,6 +237,7 @@ SPECTACULAR_SETTINGS = {
         "ClockEnum": "config.openapi.CLOCKS",
         "UnitEnum": "config.openapi.UNITS",
         "BandEnum": "config.openapi.BANDS",
+        "BaselineLevelEnum": "config.openapi.LEVELS",
         "TaskChoiceEnum": "config.openapi.TASK_CHOICES",
     },
 }

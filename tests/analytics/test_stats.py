@@ -175,6 +175,69 @@ class TestMilestones:
         assert found["flow"]["value"] is None
 
 
+class TestForecast:
+    @pytest.fixture
+    def hiring(self, job: Job, stages: dict[str, Stage]) -> list[Application]:
+        """For months somebody comes every other day; each is screened after two days and hired or rejected after ten more."""
+        new, screen, _ = stages.values()
+        people = []
+        for number, ago in enumerate(range(2, 78, 2)):
+            events = [(CREATED, day(ago), new), (MOVED, day(ago - 2), screen), ((HIRED, REJECTED)[number % 2], day(ago - 12), None)]
+            people.append(told(job, *(event for event in events if event[1] <= day(0))))
+        measured(job)
+        return people
+
+    def test_it_ranges_over_what_the_stages_lately_did(self, api: Client, job: Job, hiring: list[Application]) -> None:
+        forecast = stats(api, job)["forecast"]
+
+        fill, hires = forecast["fill"], forecast["hires"]
+        assert (fill["definition_id"], fill["unit"], fill["reason"]) == ("F01", "cd", None)
+        assert 0 <= fill["low"] <= fill["value"] <= fill["high"] <= 12
+        assert fill["dates"]["low"] <= fill["dates"]["value"] <= fill["dates"]["high"]
+        assert (hires["definition_id"], hires["per_days"]) == ("F02", 28)
+        # ten of twenty in 40 days: 28 / 4 of them, and as many again from those who are here
+        assert hires["low"] <= 7 <= hires["high"]
+        assert hires["mean"] == pytest.approx(7, abs=2)
+        assert forecast["basis"]["people"] == 5
+        assert [one["baseline_level"] for one in forecast["basis"]["stages"]] == ["job", "job"]
+
+    def test_what_came_stands_beside_past_forecasts(self, api: Client, job: Job, hiring: list[Application]) -> None:
+        forecast = stats(api, job)["forecast"]
+
+        (past,) = forecast["past"]  # 28 days ago; 56 days ago it was too young
+        assert past["hires"]["actual"] == 7
+        assert past["hires"]["hit"] is (past["hires"]["low"] <= 7 <= past["hires"]["high"])
+        rate = forecast["hires"]["hit_rate"]
+        assert (rate["value"], rate["n"], rate["reason"], rate["expected"]) == (None, 1, "too_few_past_forecasts", 80)
+
+    def test_the_people_and_stays_behind_it_are_listed(self, api: Client, job: Job, hiring: list[Application]) -> None:
+        explain = stats(api, job, explain=1)["forecast"]["explain"]
+
+        assert len(explain["people"]["included"]) == 5
+        assert {len(one["included"]) for one in explain["stages"]} == {37, 38}
+
+    def test_other_jobs_teach_what_this_one_has_not_seen(
+        self, api: Client, job: Job, stages: dict[str, Stage], hiring: list[Application]
+    ) -> None:
+        young: Job = JobFactory(connector=job.connector, opened_at=day(5))
+        told(young, (CREATED, day(4), stages["New"]))
+        measured(young)
+
+        forecast = stats(api, young)["forecast"]
+
+        assert forecast["fill"]["reason"] is None
+        assert {one["baseline_level"] for one in forecast["basis"]["stages"]} == {"department"}
+        assert 0 < forecast["hires"]["chance_of_a_hire"] < 100
+
+    def test_a_job_that_is_never_filled_has_no_day_of_it(self, api: Client, job: Job, hiring: list[Application]) -> None:
+        Job.objects.filter(pk=job.pk).update(evergreen=True)
+
+        forecast = stats(api, job)["forecast"]
+
+        assert (forecast["fill"]["value"], forecast["fill"]["reason"]) == (None, "evergreen_job")
+        assert forecast["hires"]["value"] is not None
+
+
 class TestExplain:
     def test_a_cell_lists_whom_it_counts_and_whom_not_and_why(self, api: Client, job: Job, stages: dict[str, Stage]) -> None:
         new, screen, _ = stages.values()

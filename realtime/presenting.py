@@ -8,6 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from analytics.estimators import Estimate
+from analytics.heatmap import estimate_dict
+
 #: From good to bad, with what each means to a reader.
 BANDS = {
     "fresh": "within half the limit",
@@ -49,6 +52,10 @@ class Square:
     median: str
     issues: int
     sentence: str
+    #: the numbers behind the sentence, one statement per line
+    proof: str
+    #: the median rests on fewer than 20 exits, or there is none
+    few: bool
 
 
 def square(cell: Mapping[str, Any]) -> Square:
@@ -62,6 +69,8 @@ def square(cell: Mapping[str, Any]) -> Square:
         median=known(estimate(cell["p50"])),
         issues=cell["issues_open"],
         sentence=sentence(cell, name),
+        proof="\n".join(proof(cell)),
+        few=bool(cell["open"]) and cell["p50"]["confidence"] != "ok",
     )
 
 
@@ -88,6 +97,42 @@ def sentence(cell: Mapping[str, Any], name: str) -> str:
     return "; ".join(parts)
 
 
+LEVELS = {"job": "of this job", "department": "of the department", "organization": "of the organization"}
+
+
+def limit_words(limit: Mapping[str, Any]) -> str:
+    """``7.0 business days, the 85 % mark of the department (n = 120)``."""
+    days = f"{'over ' if limit.get('is_lower_bound') else ''}{number(limit['value'])} business days"
+    if limit["source"] == "baseline":
+        return f"{days}, the 85 % mark {LEVELS.get(limit.get('baseline_level') or '', 'of the past')} (n = {limit['n']})"
+    return f"{days}, {'the target set for it' if limit['source'] == 'target' else 'the default for this kind of stage'}"
+
+
+def proof(cell: Mapping[str, Any]) -> list[str]:
+    """The numbers a cell's sentence rests on."""
+    if not cell["open"]:
+        return []
+    by_band = ", ".join(f"{cell['bands'][band]} {band}" for band in BANDS if cell["bands"].get(band))
+    told = [f"{by_band}. Limit {limit_words(cell['limit'])}."]
+    p50 = cell["p50"]
+    if p50["n"]:
+        between = (
+            f"; 95 % sure: {number(p50['low'])} to {'more' if p50['high'] is None else number(p50['high'])}"
+            if p50["low"] is not None
+            else ""
+        )
+        told.append(f"Median from {p50['n']} stays: {p50['n_exits']} ended, {p50['n_open']} still going{between}.")
+    told.append(f"{cell['entered']} came in and {cell['exited']} left in the window.")
+    if cell["overdue_days"] >= 0.05:
+        told.append(f"{number(cell['overdue_days'])} business days over the limit, all people together.")
+    return told
+
+
+def usual(estimate_: Estimate | None) -> str:
+    """The organization's baseline of a stage: ``4.3 d``."""
+    return "–" if estimate_ is None else estimate(estimate_dict(estimate_))
+
+
 @dataclass(frozen=True)
 class Segment:
     """One piece of a bar of age bands."""
@@ -95,11 +140,21 @@ class Segment:
     band: str
     count: int
     percent: float
+    left: float = 0.0
+
+    @property
+    def middle(self) -> float:
+        return round(self.left + self.percent / 2, 2)
 
 
 def bar(bands: Mapping[str, int]) -> list[Segment]:
-    total = sum(bands.values())
-    return [Segment(band, bands[band], round(100 * bands[band] / total, 2)) for band in BANDS if bands.get(band)]
+    total, found, left = sum(bands.values()), [], 0.0
+    for band in BANDS:
+        if bands.get(band):
+            percent = 100 * bands[band] / total
+            found.append(Segment(band, bands[band], round(percent, 2), round(left, 2)))
+            left += percent
+    return found
 
 
 def all_bands(cells: Iterable[Mapping[str, Any]]) -> dict[str, int]:
@@ -108,3 +163,13 @@ def all_bands(cells: Iterable[Mapping[str, Any]]) -> dict[str, int]:
         for band, count in cell["bands"].items():
             found[band] += count
     return found
+
+
+#: Why a visit is left out of a duration (``analytics.observed.Reason``), in words.
+REASONS = {
+    "entered_before_window": "began before the window",
+    "entered_after_window": "began after the window",
+    "entry_unknown": "began before Stagewatch watched: how long it has really taken is not known",
+    "entry_gap_over_a_day": "the beginning is known only to more than a day",
+    "under_a_minute": "lasted under a minute: passed through",
+}

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import Organization
 from accounts.selectors import organizations_of
 from analytics.cells import Question
+from analytics.pictures import usual_by_category
 from analytics.selectors import freshness, org_heatmap
-from ats.models import Job
+from ats.models import Application, CandidateEvent, Job
+from connectors.events import EventType
 from connectors.models import SyncRun
 from connectors.selectors import progress_of_runs
 from realtime import log, presenting
 from realtime.log import last_numbers
 
-#: Rows on one page of the heatmap.
-PAGE = 200
+#: Rows on one page of the heatmap: few enough that a page of them is small and quick to draw.
+PAGE = 50
+#: What a job people are hiring for is called.
+HIRING = ("open", "on_hold")
 
 
 @dataclass(frozen=True)
@@ -42,27 +48,47 @@ def organization_for(user: Any, slug: str) -> tuple[Organization | None, list[Or
     return next((one for one in own if one.slug == slug), None), own
 
 
-def board(organization: Organization, jobs: QuerySet[Job]) -> dict[str, Any]:
-    """The org heatmap as the page shows it: rows of squares, column heads with totals, and the tiles on top."""
-    heatmap = org_heatmap(organization_ids=[organization.pk], question=Question(as_of=timezone.now()), jobs=jobs)
-    tasks = log.open_tasks([row["job"]["id"] for row in heatmap["rows"]])
-    rows = [
-        {
-            "job": row["job"],
-            "open": row["open"],
-            "overdue": row["overdue_days"],
-            "issues": row["issues_open"],
-            "tasks": tasks.get(row["job"]["id"], 0),
-            "squares": [presenting.square(cell) for cell in row["cells"]],
-        }
-        for row in heatmap["rows"]
-    ]
+def board(organization: Organization, jobs: QuerySet[Job], question: Question, *, waiting_only: bool, number: int | str) -> dict[str, Any]:
+    """The org heatmap as the page shows it: one page of rows, column heads, tiles and the baseline row for all of them.
+
+    ``waiting_only`` leaves out jobs that nobody hires for and nobody waits in: about the past a job's status of today
+    does not tell.
+    """
+    heatmap = org_heatmap(organization_ids=[organization.pk], question=question, jobs=jobs)
+    found = [row for row in heatmap["rows"] if row["open"] or row["job"]["status"] in HIRING] if waiting_only else heatmap["rows"]
+    pages = Paginator(found, PAGE).get_page(number)
+    tasks = log.open_tasks([row["job"]["id"] for row in found]) if question.live else {}
     columns = [
-        {"id": stage["id"], "name": presenting.stage_name(stage), "open": sum(row["cells"][place]["open"] for row in heatmap["rows"])}
+        {"id": stage["id"], "name": presenting.stage_name(stage), "open": sum(row["cells"][place]["open"] for row in found)}
         for place, stage in enumerate(heatmap["stages"])
     ]
-    tiles = {name: sum(row[name] for row in rows) for name in ("open", "overdue", "issues", "tasks")}
-    return {"rows": rows[:PAGE], "columns": columns, "tiles": tiles, "as_of": heatmap["as_of"], "hidden_rows": max(0, len(rows) - PAGE)}
+    tiles = {
+        "open": sum(row["open"] for row in found),
+        "overdue": sum(row["overdue_days"] for row in found),
+        "issues": sum(row["issues_open"] for row in found),
+        "tasks": sum(tasks.values()),
+    }
+    usual = usual_by_category(organization.pk, question)
+    return {
+        "told": found,
+        "rows": [_row(row, tasks) for row in pages],
+        "pages": pages,
+        "columns": columns,
+        "usual": [presenting.usual(usual.get(str(column["id"]))) for column in columns],
+        "tiles": tiles,
+        "as_of": heatmap["as_of"],
+    }
+
+
+def _row(row: Mapping[str, Any], tasks: Mapping[int, int]) -> dict[str, Any]:
+    return {
+        "job": row["job"],
+        "open": row["open"],
+        "overdue": row["overdue_days"],
+        "issues": row["issues_open"],
+        "tasks": tasks.get(row["job"]["id"], 0),
+        "squares": [presenting.square(cell) for cell in row["cells"]],
+    }
 
 
 def filtered_jobs(organization: Organization, *, search: str = "", department: str = "", status: str = "") -> QuerySet[Job]:
@@ -77,7 +103,7 @@ def filtered_jobs(organization: Organization, *, search: str = "", department: s
     if status:
         return jobs.filter(status=status)
     waiting = Job.objects.filter(organization=organization, stage_metrics__open__gt=0)
-    return jobs.filter(Q(status__in=["open", "on_hold"]) | Q(pk__in=waiting.order_by().values("pk")))
+    return jobs.filter(Q(status__in=HIRING) | Q(pk__in=waiting.order_by().values("pk")))
 
 
 def departments_of(organization: Organization) -> list[str]:
@@ -99,3 +125,28 @@ def sync_state(organization: Organization) -> dict[str, Any]:
         "running": [{"run": run, "progress": progress.get(run.pk)} for run in runs],
         "broken": [one for one in state["connectors"] if one["status"] == "broken"],
     }
+
+
+def recent_events(job: Job, question: Question, *, most: int = 40) -> list[CandidateEvent]:
+    """The newest events of a job as known at the question's moment, newest first.
+
+    Any of the newest ``most`` belongs to one of as many applications with the newest last event, so only theirs are read.
+    """
+    latest = Application.objects.filter(job=job).exclude(last_event_at=None).order_by("-last_event_at")
+    events = CandidateEvent.objects.order_by("-occurred_at", "-provider_event_id")
+    if question.live:
+        of_people = events.filter(application__in=list(latest.values_list("pk", flat=True)[:most]))
+        of_job = events.filter(job=job, event_type=EventType.JOB_STATUS_CHANGED)
+    else:
+        known = events.filter(occurred_at__lte=question.as_of, recorded_at__lte=question.as_of)
+        of_people = known.filter(application__in=list(latest.values_list("pk", flat=True)))
+        of_job = known.filter(job=job, event_type=EventType.JOB_STATUS_CHANGED)
+    related = ("application__candidate", "stage_from", "stage_to")
+    found = [*of_people.select_related(*related)[:most], *of_job.select_related(*related)[:most]]
+    return sorted(found, key=lambda event: event.occurred_at, reverse=True)[:most]
+
+
+def people_of(application_ids: Iterable[int]) -> dict[int, Any]:
+    """Candidates by application."""
+    found = Application.objects.filter(pk__in=list(application_ids)).select_related("candidate")
+    return {application.pk: application.candidate for application in found}

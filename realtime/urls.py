@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from django.urls import path
 
-from realtime import sse, views
+from realtime import job_views, people_views, sse, views
 
 urlpatterns = [
     path("realtime/updates", sse.updates, name="updates"),
     path("", views.heatmap, name="board"),
-    path("jobs/<int:job_id>", views.job, name="job-page"),
-    path("jobs/<int:job_id>/stages/<path:name>", views.stage, name="stage-page"),
+    path("jobs/<int:job_id>", job_views.job, name="job-page"),
+    path("jobs/<int:job_id>/stages/<path:name>/explain", job_views.explain, name="explain-page"),
+    path("jobs/<int:job_id>/stages/<path:name>", job_views.stage, name="stage-page"),
+    path("candidates/<int:candidate_id>", people_views.candidate, name="candidate-page"),
     path("issues", views.issues, name="issues-page"),
     path("tasks", views.tasks, name="tasks-page"),
+    path("definitions", views.definitions, name="definitions-page"),
 ]

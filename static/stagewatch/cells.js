@@ -34,6 +34,28 @@ export function sentence(cell) {
   return parts.join("; ");
 }
 
+const LEVELS = { job: "of this job", department: "of the department", organization: "of the organization" };
+
+function limitWords(limit) {
+  const days = `${limit.is_lower_bound ? "over " : ""}${number(limit.value)} business days`;
+  if (limit.source === "baseline") return `${days}, the 85 % mark ${LEVELS[limit.baseline_level] ?? "of the past"} (n = ${limit.n})`;
+  return `${days}, ${limit.source === "target" ? "the target set for it" : "the default for this kind of stage"}`;
+}
+
+export function proof(cell) {
+  if (!cell.open) return [];
+  const byBand = Object.keys(BANDS).filter((band) => cell.bands[band]).map((band) => `${cell.bands[band]} ${band}`).join(", ");
+  const told = [`${byBand}. Limit ${limitWords(cell.limit)}.`];
+  const p50 = cell.p50;
+  if (p50.n) {
+    const between = p50.low === null ? "" : `; 95 % sure: ${number(p50.low)} to ${p50.high === null ? "more" : number(p50.high)}`;
+    told.push(`Median from ${p50.n} stays: ${p50.n_exits} ended, ${p50.n_open} still going${between}.`);
+  }
+  told.push(`${cell.entered} came in and ${cell.exited} left in the window.`);
+  if (cell.overdue_days >= 0.05) told.push(`${number(cell.overdue_days)} business days over the limit, all people together.`);
+  return told;
+}
+
 function element(name, attributes, ...children) {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
@@ -44,12 +66,13 @@ function element(name, attributes, ...children) {
 function square(job, cell) {
   const told = sentence(cell);
   if (!cell.open) {
-    return element("span", { class: "cell none", title: told }, element("span", { class: "unseen" }, "nobody"));
+    return element("span", { class: "cell none" }, element("span", { class: "unseen" }, "nobody"));
   }
   const href = `/jobs/${job.id}/stages/${encodeURIComponent(cell.stage.id)}`;
+  const few = cell.p50.confidence === "ok" ? "" : " few";
   const made = element(
     "a",
-    { class: "cell", href, "data-heat": cell.heat ?? "", "data-panel": "", "aria-label": `${job.title}, ${told}`, title: told },
+    { class: `cell${few}`, href, "data-heat": cell.heat ?? "", "data-panel": "", "aria-label": `${job.title}, ${told}`, "data-proof": proof(cell).join("\n") },
     element("span", { class: "count" }, String(cell.open)),
     element("i", { class: "glyph", "aria-hidden": "true" }),
     element("span", { class: "median" }, known(estimate(cell.p50))),
@@ -80,12 +103,19 @@ function patchSquare(place, job, cell) {
   return true;
 }
 
+const columnMoves = new Map(); // by how much each column changed with the last row
+
 // Returns how many squares changed, or null if the page does not show this job as it now is.
 export function patchRow(row, told) {
   if (row.dataset.status !== told.job.status) return null;
   const places = new Map([...row.querySelectorAll("td[data-stage]")].map((place) => [place.dataset.stage, place]));
   if (told.cells.some((cell) => !places.has(String(cell.stage.id)))) return null;
   let changed = 0;
+  columnMoves.clear();
+  for (const cell of told.cells) {
+    const shown = Number(places.get(String(cell.stage.id)).querySelector(".count")?.textContent ?? 0);
+    columnMoves.set(String(cell.stage.id), cell.open - shown);
+  }
   for (const cell of told.cells) changed += patchSquare(places.get(String(cell.stage.id)), told.job, cell) ? 1 : 0;
   row.querySelector("th a").textContent = told.job.title;
   Object.assign(row.dataset, { open: told.open, overdue: told.overdue_days, issues: told.issues_open, tasks: told.tasks_open });
@@ -94,15 +124,13 @@ export function patchRow(row, told) {
   return changed;
 }
 
-// Tiles and column heads are sums of what is on the page.
-export function patchSums(board) {
-  const rows = [...board.querySelectorAll("tbody tr")];
+// Tiles and column heads are sums over all jobs, of which the page may show a part: they move by what the row moved.
+export function patchSums(board, before, after) {
   for (const tile of document.querySelectorAll("[data-tile]")) {
-    const sum = rows.reduce((total, row) => total + Number(row.dataset[tile.dataset.tile]), 0);
-    tile.textContent = sum.toFixed(0);
+    const name = tile.dataset.tile;
+    tile.dataset.sum = Number(tile.dataset.sum) + Number(after[name]) - Number(before[name]);
+    tile.textContent = Number(tile.dataset.sum).toFixed(0);
   }
-  for (const head of board.querySelectorAll("[data-column]")) {
-    const counts = board.querySelectorAll(`td[data-stage="${CSS.escape(head.dataset.column)}"] .count`);
-    head.textContent = [...counts].reduce((total, count) => total + Number(count.textContent), 0);
-  }
+  for (const head of board.querySelectorAll("[data-column]")) head.textContent = Number(head.textContent) + (columnMoves.get(head.dataset.column) ?? 0);
+  columnMoves.clear();
 }

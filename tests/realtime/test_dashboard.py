@@ -123,7 +123,7 @@ def test_arrow_keys_walk_the_cells_and_enter_opens_the_people(acme: Any, address
     assert page.run(f"document.activeElement === {cell(second)}")
     page.press("Enter")
     page.wait_for("document.getElementById('panel').open")
-    assert "Grace Hopper" in page.run("document.getElementById('panel').textContent")
+    page.wait_for("document.getElementById('panel').textContent.includes('Grace Hopper')")
     page.press("Escape")
 
     page.wait_for("!document.getElementById('panel').open")
@@ -171,12 +171,12 @@ def test_the_page_and_its_script_use_the_same_words(acme: Any, address: str, pag
     random = Random(20261123)
     cells = [random_cell(random) for _ in range(300)]
 
-    script = f"""import('/static/stagewatch/cells.js').then(({{ sentence, estimate, stageName }}) =>
-        {json.dumps(cells)}.map(cell => [stageName(cell.stage), estimate(cell.p50), sentence(cell)]))"""
+    script = f"""import('/static/stagewatch/cells.js').then(({{ sentence, estimate, stageName, proof }}) =>
+        {json.dumps(cells)}.map(cell => [stageName(cell.stage), estimate(cell.p50), sentence(cell), proof(cell).join("\\n")]))"""
 
     ours = [asdict(presenting.square(one)) for one in cells]
     assert page.run(script) == [
-        [one["name"], presenting.estimate(raw["p50"]), one["sentence"]] for one, raw in zip(ours, cells, strict=True)
+        [one["name"], presenting.estimate(raw["p50"]), one["sentence"], one["proof"]] for one, raw in zip(ours, cells, strict=True)
     ]
 
 
@@ -188,8 +188,17 @@ def random_cell(random: Random) -> dict[str, Any]:
         "stage": {"id": category, "name": random.choice([category, "Phone screen"]), "category": category, "order": 0},
         "open": open_count,
         "heat": random.choice(list(presenting.BANDS)) if open_count else None,
-        "bands": {},
-        "limit": {"value": random.choice([5.0, 7.0, 10.0, 12.25])},
+        "bands": {band: random.choice([0, 1, 12]) for band in presenting.BANDS},
+        "entered": random.randrange(50),
+        "exited": random.randrange(50),
+        "overdue_days": random.choice([0.0, 0.04, 0.05, 17.25]),
+        "limit": {
+            "value": random.choice([5.0, 7.0, 10.0, 12.25]),
+            "source": random.choice(["target", "baseline", "default"]),
+            "baseline_level": random.choice([None, "job", "department", "organization"]),
+            "is_lower_bound": random.choice([True, False]),
+            "n": random.randrange(20, 99),
+        },
         "oldest_age": random.choice([0.2, 9.96, 31.7]) if open_count else None,
         "issues_open": random.choice([0, 1, 7]),
         "p50": {
@@ -198,5 +207,9 @@ def random_cell(random: Random) -> dict[str, Any]:
             "confidence": random.choice(["none", "low", "ok"]),
             "unit": random.choice(["cd", "bd"]),
             "n": random.randrange(100),
+            "n_exits": random.randrange(50),
+            "n_open": random.randrange(50),
+            "low": random.choice([None, 1.25, 8.0]),
+            "high": random.choice([None, 9.95, 41.0]),
         },
     }

@@ -194,3 +194,147 @@ def test_old_data_and_a_broken_account_are_announced(acme: Any, alice: Client) -
     acme.connector.status = "broken"
     acme.connector.save()
     assert "needs attention" in text_of(alice.get("/"))
+
+
+# --- the lens: clock, window and moment, all in the address ---------------------------------------------
+def test_the_time_machine_shows_the_board_as_it_was(acme: Any, alice: Client) -> None:
+    job = acme.job("Time traveller")
+    for days in (2, 30):
+        acme.apply(job, days_ago=days)
+    day = (timezone.now() - timedelta(days=10)).date().isoformat()
+
+    now, then = text_of(alice.get("/")), text_of(alice.get(f"/?as_of={day}"))
+
+    assert (counts_on(now)[0][0], counts_on(then)[0][0]) == (2, 1)
+    assert 'data-live="patch"' in now
+    assert 'data-live="still"' in then, "the past does not move"
+    assert "as it was known then" in then
+    assert f"/jobs/{job.pk}?as_of={day}" in then, "links keep the moment"
+
+
+def test_a_job_of_the_past_and_its_people_agree(acme: Any, alice: Client) -> None:
+    job = acme.job()
+    for days in (2, 30, 40):
+        acme.apply(job, days_ago=days)
+    day = (timezone.now() - timedelta(days=10)).date().isoformat()
+
+    assert "2 waiting" in text_of(alice.get(f"/jobs/{job.pk}/stages/review?as_of={day}"))
+    assert "3 waiting" in text_of(alice.get(f"/jobs/{job.pk}/stages/review"))
+    assert "by then" in text_of(alice.get(f"/jobs/{job.pk}?as_of=2020-01-01"))
+
+
+@pytest.mark.parametrize("query", ["as_of=2999-01-01T00:00:00Z", "as_of=nonsense", "window=0", "clock=moon"])
+def test_what_cannot_be_shown_is_told_and_now_is_shown(acme: Any, alice: Client, query: str) -> None:
+    acme.apply(acme.job("Still here"))
+
+    page = text_of(alice.get(f"/?{query}"))
+
+    assert "cannot be shown" in page
+    assert "Still here" in page
+
+
+def test_both_clocks_are_shown(acme: Any, alice: Client) -> None:
+    job = acme.job()
+    acme.apply(job, days_ago=14)
+
+    assert "10 bd" in text_of(alice.get(f"/jobs/{job.pk}/stages/review"))
+    assert "14 calendar days" in text_of(alice.get(f"/jobs/{job.pk}/stages/review"))
+    assert 'value="cd" data-submit checked' in text_of(alice.get("/?clock=cd"))
+
+
+def test_a_large_board_is_paged_while_its_sums_count_everything(acme: Any, alice: Client) -> None:
+    for number in range(60):
+        acme.apply(acme.job(f"Job {number}"))
+
+    first, second = text_of(alice.get("/")), text_of(alice.get("/?page=2"))
+
+    assert (len(counts_on(first)), len(counts_on(second))) == (50, 10)
+    for page in (first, second):
+        assert 'data-tile="open" data-sum="60"' in page
+        assert 'data-column="review">60<' in page
+    assert "51–60 of 60 jobs" in second
+
+
+def test_csv_holds_what_is_shown_on_all_its_pages(acme: Any, alice: Client) -> None:
+    for number in range(60):
+        acme.apply(acme.job(f"Job {number}"))
+    acme.job("Other")
+
+    lines = alice.get("/?search=job&format=csv").content.decode().splitlines()
+
+    assert len(lines) == 1 + 60 * 6
+    assert lines[0].startswith("job.id,job.title")
+    people = alice.get(f"/jobs/{acme.job('More').pk}/stages/review?format=csv")
+    assert people["Content-Type"] == "text/csv; charset=utf-8"
+
+
+# --- job, person, explanation ------------------------------------------------------------------------------
+def test_the_page_of_a_job_has_every_picture_and_its_table(acme: Any, alice: Client) -> None:
+    job = acme.job()
+    for days in (1, 3, 30, 60):
+        acme.apply(job, days_ago=days)
+
+    page = text_of(alice.get(f"/jobs/{job.pk}"))
+
+    for heading in ("How long people have waited", "Coming and going", "Funnel", "How long stays take", "What happened lately"):
+        assert heading in page
+    assert page.count("As a table") == 3
+
+
+def test_the_page_of_a_job_costs_the_same_queries_for_any_number_of_people(
+    acme: Any, alice: Client, django_assert_max_num_queries: Any
+) -> None:
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    job = acme.job()
+    for days in (1, 100):
+        acme.apply(job, days_ago=days)
+    with CaptureQueriesContext(connection) as few:
+        alice.get(f"/jobs/{job.pk}")
+    for days in range(20):
+        acme.apply(job, days_ago=days)
+
+    with django_assert_max_num_queries(len(few)):
+        alice.get(f"/jobs/{job.pk}")
+
+
+def test_an_explanation_names_the_people_behind_a_number(acme: Any, alice: Client) -> None:
+    job = acme.job()
+    acme.apply(job, days_ago=5)
+    acme.apply(job, days_ago=200)
+
+    page = text_of(alice.get(f"/jobs/{job.pk}/stages/review/explain"))
+
+    assert "Grace Hopper" in page
+    assert "still here" in page
+    assert "1: began before the window" in page
+    assert "Calendar days" in page
+
+
+def test_a_persons_page_shows_their_way_and_what_happened(acme: Any, alice: Client) -> None:
+    job = acme.job("Cartographer")
+    application = acme.apply(job, days_ago=5)
+
+    page = text_of(alice.get(f"/candidates/{application.candidate_id}"))
+
+    assert "Grace Hopper" in page
+    assert "Cartographer" in page
+    assert "still here" in page
+
+
+def test_pages_hold_no_inline_styles_or_scripts(acme: Any, alice: Client) -> None:
+    """A strict Content-Security-Policy must not break them."""
+    job = acme.job()
+    application = acme.apply(job, days_ago=60)
+
+    for path in ("/", f"/jobs/{job.pk}", f"/jobs/{job.pk}/stages/review", f"/jobs/{job.pk}/stages/review/explain", "/issues", "/tasks",
+                 f"/candidates/{application.candidate_id}", "/definitions"):  # fmt: skip
+        page = text_of(alice.get(path))
+        assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)|javascript:", page), path
+
+
+def test_pages_are_compressed(acme: Any, alice: Client) -> None:
+    acme.apply(acme.job())
+
+    assert alice.get("/", headers={"Accept-Encoding": "gzip"})["Content-Encoding"] == "gzip"

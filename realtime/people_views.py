@@ -1,0 +1,57 @@
+"""The page of a person."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+
+from analytics.clocks import cd
+from ats.models import CATEGORY_RANK, Application, Candidate
+from ats.selectors import applications_of, candidates_of, timeline_of
+from issues.models import Issue
+from realtime import charts, selectors
+from realtime.frame import looked_at, page
+from realtime.job_views import events_told
+
+RANK = {str(category): place for category, place in CATEGORY_RANK.items()}
+
+
+@looked_at
+def candidate(request: HttpRequest, candidate_id: int) -> HttpResponse:
+    """One person: their way through each job, and everything that happened, newest first."""
+    own = candidates_of(request.user).select_related("organization", "current_stage")
+    found: Candidate = get_object_or_404(own, pk=candidate_id)
+    position = selectors.position_of(found.organization)
+    applications = list(applications_of(found))
+    now = timezone.now()
+    return page(
+        request,
+        "realtime/candidate.html",
+        found.organization,
+        position=position,
+        candidate=found,
+        ways=[_way(application, now) for application in applications],
+        events=events_told(list(timeline_of(applications))[::-1]),
+    )
+
+
+def _way(application: Application, now: datetime) -> dict[str, Any]:
+    """An application's stays between its beginning and its end, or now."""
+    visits: list[Any] = list(application.visits.all())
+    begun = [visit.entered_at for visit in visits]
+    since = min([*begun, *([application.applied_at] if application.applied_at else [])], default=now)
+    ended = [visit.left_at for visit in visits if visit.left_at is not None]
+    until = max(ended, default=now) if len(ended) == len(visits) else now
+    return {
+        "application": application,
+        "visits": visits,
+        "stretches": charts.stretches(visits, since=since, until=until, rank=RANK),
+        "since": since,
+        "until": until,
+        "days": cd(since, until),
+        "issues": [issue for issue in application.issues.all() if issue.status != Issue.Status.RESOLVED],
+    }

@@ -1,6 +1,6 @@
 -- Moves become visits. Reads move, job_left_open(job_id, left_open_at), stage_place, job_clock, job_hold; fills derived.
--- exit_kind compares the pipeline orders of the two stages; a rejection within a day after the job left the open state
--- is a clean-up (job_closed), not a decision.
+-- exit_kind compares the pipeline orders of the two stages; a rejection within one business day (rounded as bd is; holds
+-- count, for they may be how the job left the open state) after the job left the open state is a clean-up (job_closed).
 -- bd of a closed visit: business days between its ends by the job's calendar, those on hold subtracted before the rounding
 -- (analytics.clocks says why it rounds so). A calendar is gathered into arrays once and then searched, not joined: no sort
 -- may come after it, or each row would carry it.
@@ -18,7 +18,10 @@ select v.event_id, v.application_id, v.n, v.job_id, v.stage_id,
            when v.left_at is null then null
            when v.next_type = 'application_rejected' and exists (
                select 1 from job_left_open o where o.job_id = v.job_id
-                 and v.left_at >= o.left_open_at and v.left_at <= o.left_open_at + interval '1 day') then 'job_closed'
+                 and v.left_at >= o.left_open_at
+                 and floor((business_days_at(v.left_s, c.starts, c.before, c.rates)
+                            - business_days_at(date_part('epoch', o.left_open_at), c.starts, c.before, c.rates)) * 10000 + 0.50001)
+                     <= 10000) then 'job_closed'
            when v.next_type = 'application_rejected' then 'rejected'
            when v.next_type = 'application_withdrawn' then 'withdrawn'
            when v.next_type = 'application_hired' then 'hired'

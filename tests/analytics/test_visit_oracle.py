@@ -347,11 +347,19 @@ def test_cut_off_visits_are_exited_but_not_completed(kind: str) -> None:
 # --- clean-ups -------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("closed_at", "kind"), [(DAY + 1, "rejected"), (DAY, "job_closed"), (0, "job_closed"), (-1, "rejected")])
-def test_a_rejection_within_a_day_of_the_jobs_closing_is_a_clean_up(closed_at: int, kind: str) -> None:
+@pytest.mark.parametrize(("closed_at", "kind"), [(DAY + 1, "rejected"), (DAY, "job_closed"), (0, "job_closed"), (-5, "rejected")])
+def test_a_rejection_within_a_business_day_of_the_jobs_closing_is_a_clean_up(closed_at: int, kind: str) -> None:
     told = story().applied(seconds=-9 * DAY).tell(DAY, "application_rejected")
     assert told.rows(job_statuses={"j": [(at(closed_at), "closed")]})[0][4] == kind
     assert told.fold(job_statuses={"j": [(at(closed_at), "closed")]}).snapshot.status == "rejected"
+
+
+def test_a_weekend_is_no_business_day() -> None:
+    friday = 4 * DAY
+    closed = {"j": [(at(friday), "closed")]}
+    for late, kind in ((3 * DAY, "job_closed"), (3 * DAY + 5, "rejected")):
+        told = story().applied().tell(friday + late, "application_rejected")
+        assert told.rows(job_statuses=closed)[0][4] == kind
 
 
 def test_only_leaving_the_open_state_counts_as_closing() -> None:
@@ -361,7 +369,7 @@ def test_only_leaving_the_open_state_counts_as_closing() -> None:
     reopened = [(at(-5 * DAY), "on_hold"), (at(-DAY), "open"), (at(DAY - 60), "filled")]
     assert told.rows(job_statuses={"j": reopened})[0][4] == "job_closed"
     assert told.rows(job_statuses={"k": reopened})[0][4] == "rejected"
-    assert told.rows(job_statuses={"j": reopened}, job_closed_within=timedelta(seconds=59))[0][4] == "rejected"
+    assert told.rows(job_statuses={"j": reopened}, job_closed_within=0.0001)[0][4] == "rejected"
 
 
 def test_only_rejections_are_clean_ups() -> None:

@@ -16,6 +16,7 @@ The rules, where a sentence of the definitions leaves room:
   reopened in one and the same second has two visits, though no time lies between them.
 - A gap tells of something unseen between two events that name the same place. If a late event fills it in
   (A, B, A flagged as gap), what it tells counts, and the flag no longer does.
+- "Within one business day" counts Mondays to Fridays in UTC, to four decimals; holds count as any time.
 - A job that is not known to be anything else is open. Each change from open to any other status is a moment at
   which it left the open state.
 """
@@ -139,7 +140,7 @@ def fold(
     *,
     stage_order: StageOrder | None = None,
     job_statuses: JobHistory | None = None,
-    job_closed_within: timedelta = timedelta(days=1),
+    job_closed_within: float = 1.0,
 ) -> Folded:
     """The visits and the snapshot of one application, as a function of the set of its events."""
     ordered = in_fold_order(events)
@@ -332,14 +333,24 @@ def _joined(first: Visit, second: Visit) -> Visit:
     return replace(first, left_at=second.left_at, exit_kind=second.exit_kind, exit_precision=second.exit_precision)
 
 
-def _cleaned_up(visit: Visit, job_statuses: JobHistory, within: timedelta) -> Visit:
-    """A rejection soon after the job left the open state is a clean-up, not a decision."""
+def _cleaned_up(visit: Visit, job_statuses: JobHistory, within: float) -> Visit:
+    """A rejection within so many business days after the job left the open state is a clean-up, not a decision."""
     if visit.exit_kind != "rejected" or visit.job is None or visit.left_at is None:
         return visit
     for closed_at in _left_open(job_statuses.get(visit.job, ())):
-        if timedelta(0) <= visit.left_at - closed_at <= within:
+        if closed_at <= visit.left_at and round(_working_seconds(closed_at, visit.left_at) / 86_400, 4) <= within:
             return replace(visit, exit_kind="job_closed")
     return visit
+
+
+def _working_seconds(a: datetime, b: datetime) -> float:
+    """Seconds between two moments on Mondays to Fridays in UTC: the calendar that the histories are told in."""
+    total, day = timedelta(0), a.replace(hour=0, minute=0, second=0, microsecond=0)
+    while day < b:
+        if day.weekday() < 5:
+            total += min(b, day + timedelta(days=1)) - max(a, day)
+        day += timedelta(days=1)
+    return total.total_seconds()
 
 
 def _left_open(history: Iterable[tuple[datetime, str]]) -> list[datetime]:

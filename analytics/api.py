@@ -30,6 +30,8 @@ from ats.selectors import jobs_of
 
 #: what is told may also be taken into a spreadsheet
 TABULAR = (JSONRenderer, CsvRenderer)
+#: an explanation lists every visit; of more jobs at once it would have no end
+MOST_EXPLAINED = 20
 
 Parameters = TypeVar("Parameters", bound=CommonParameters)
 
@@ -58,12 +60,17 @@ class OrgHeatmap(GenericAPIView[Job]):
         return ({"job": row["job"], **cell} for row in data["rows"] for cell in row["cells"])
 
     @extend_schema(
-        parameters=[CommonParameters], responses=OrgHeatmapSerializer, filters=True, operation_id="org_heatmap", tags=["heatmap"]
+        parameters=[ExplainableParameters], responses=OrgHeatmapSerializer, filters=True, operation_id="org_heatmap", tags=["heatmap"]
     )
     def get(self, request: Request) -> Response:
-        question = parsed(CommonParameters, request).question()
-        jobs = self.filter_queryset(Job.objects.all())
-        return Response(selectors.org_heatmap(organization_ids=organization_ids(request.user), question=question, jobs=jobs))
+        parameters = parsed(ExplainableParameters, request)
+        jobs, explain = self.filter_queryset(Job.objects.all()), parameters.validated_data["explain"]
+        if explain and jobs.filter(organization__in=organization_ids(request.user)).count() > MOST_EXPLAINED:
+            raise ValidationError({"explain": [f"Narrow the jobs to {MOST_EXPLAINED} (status, department, search), or ask for one job."]})
+        question = parameters.question()
+        return Response(
+            selectors.org_heatmap(organization_ids=organization_ids(request.user), question=question, jobs=jobs, explain=explain)
+        )
 
 
 class JobHeatmap(APIView):

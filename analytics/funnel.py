@@ -104,7 +104,7 @@ def _of_stage(
                 found.skipped.add(application_id)
             continue
         if within(first.entered_at, window):
-            found.fates[application_id] = _fate(way, first, place, places)
+            found.fates[application_id] = fate_of(way, first, place, places)
             if way.times(stage_id) > 1:
                 found.came_again.add(application_id)
         for seen in way.visits:
@@ -114,7 +114,7 @@ def _of_stage(
     return found
 
 
-def _fate(way: Way, first: Seen, place: int | None, places: Mapping[int, int | None]) -> str:
+def fate_of(way: Way, first: Seen, place: int | None, places: Mapping[int, int | None]) -> str:
     if way.advanced_beyond(first, place, places):
         return "advanced"
     if way.last_end in UNDECIDED:

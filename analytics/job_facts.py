@@ -14,15 +14,10 @@ from analytics.heatmap import StageRef
 from analytics.milestones import WANTED, Milestones, milestones
 from analytics.models import StageMetric, StageVisit
 from analytics.numbers import Asked, CellNumbers, Kept, Place
-from analytics.observed import Seen
+from analytics.observed import SEEN_FIELDS, Seen
 from analytics.telling import Facts
 from ats.models import CATEGORY_RANK, Application, CandidateEvent, Job, Stage
 from connectors.events import MOVING_EVENTS, EventType, JobStatus, StageCategory
-
-SEEN_FIELDS = (
-    *("entry_event_id", "application_id", "n", "stage_id", "entered_at", "left_at"),
-    *("exit_kind", "entry_precision", "entry_gap", "bd"),
-)
 
 
 def visits_of(job: Job, question: Question, *, stage_ids: Sequence[int] | None = None) -> list[Seen]:

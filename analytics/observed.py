@@ -5,6 +5,7 @@ The conditions are those of ``sql/curves.sql``; a test holds the two together.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,6 +21,9 @@ from connectors.events import Precision
 PASSED_THROUGH = timedelta(seconds=60)
 #: A bounded entry is only as good as its gap, seconds.
 WIDEST_GAP = 86_400
+
+#: So many moves out of a stage within this time are a bulk move.
+BULK, IN_BULK = 50, timedelta(minutes=1)
 
 
 class Reason(StrEnum):
@@ -58,6 +62,13 @@ class Seen:
         return self.exit_kind if self.ended(as_of) else None
 
 
+#: the columns of a visit's row that ``Seen`` takes, in its order
+SEEN_FIELDS = (
+    *("entry_event_id", "application_id", "n", "stage_id", "entered_at", "left_at"),
+    *("exit_kind", "entry_precision", "entry_gap", "bd"),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Observation:
     """A visit in, or kept out of, one statistic. ``days`` on the clock asked for."""
@@ -76,7 +87,7 @@ class Observation:
         if self.stay is None:
             return told | {"reason": str(self.reason)}
         taken = "open" if self.stay.exit_kind is None else "exit" if self.stay.is_exit else "cut_off"
-        return told | {"days": round(self.stay.days, 4), "taken_as": taken, "exit_kind": self.stay.exit_kind}
+        return told | {"days": round(self.stay.days, 9), "taken_as": taken, "exit_kind": self.stay.exit_kind}
 
 
 def why_left_out(seen: Seen, window: Window, as_of: datetime) -> Reason | None:
@@ -132,3 +143,18 @@ def explained(observations: Iterable[Observation], as_of: datetime) -> Json:
         "included": [one.as_dict(as_of) for one in ordered if one.stay is not None],
         "excluded": [one.as_dict(as_of) for one in ordered if one.stay is None],
     }
+
+
+def bulk_moves(visits: Iterable[Seen], as_of: datetime) -> set[int]:
+    """Visits that ended together with 49 others of their stage within a minute, and in the same way: valid, but one person's one click."""
+    ends: dict[tuple[int, str | None], list[Seen]] = defaultdict(list)
+    for seen in visits:
+        if seen.ended(as_of):
+            ends[seen.stage_id, seen.exit_kind].append(seen)
+    found: set[int] = set()
+    for together in ends.values():
+        together.sort(key=lambda seen: (seen.until(as_of), seen.visit_id))
+        for index, (first, last) in enumerate(zip(together, together[BULK - 1 :], strict=False)):
+            if last.until(as_of) - first.until(as_of) <= IN_BULK:
+                found.update(seen.visit_id for seen in together[index : index + BULK])
+    return found

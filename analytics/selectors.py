@@ -12,18 +12,17 @@ from datetime import datetime
 from django.conf import settings
 from django.db.models import QuerySet
 
-from analytics.calendars import BEGINNING, JobClocks
 from analytics.cells import CANONICAL_STAGES, CellReader, Question, canonical, stage_ref
+from analytics.explaining import exactly, explain_cells
 from analytics.heatmap import Json, totals
-from analytics.job_facts import facts_of, visits_of
-from analytics.observed import Observer, explained
+from analytics.job_facts import facts_of
 from analytics.past import as_known
 from analytics.stats import statistics
 from ats.models import Job
 from connectors.models import Connector
 
 
-def org_heatmap(*, organization_ids: Sequence[int], question: Question, jobs: QuerySet[Job] | None = None) -> Json:
+def org_heatmap(*, organization_ids: Sequence[int], question: Question, jobs: QuerySet[Job] | None = None, explain: bool = False) -> Json:
     """All jobs × canonical stages in one answer: ``{as_of, window, clock, freshness, stages, rows}``.
 
     ``jobs`` narrows the organizations' jobs. A canonical stage is a category, so that jobs of different pipelines
@@ -34,7 +33,9 @@ def org_heatmap(*, organization_ids: Sequence[int], question: Question, jobs: Qu
     chosen = (Job.objects.all() if jobs is None else jobs).filter(organization_id__in=organization_ids)
     found = list(chosen.select_related("organization"))
     with as_known(question.known_by, organization_ids):
-        cells = CellReader(found, question, canonical).read(columns=CANONICAL_STAGES)
+        cells = CellReader(found, exactly(question) if explain else question, canonical).read(columns=CANONICAL_STAGES)
+        if explain:
+            explain_cells(cells, found, question)
     rows = [{"job": job_dict(job), **totals(cells[job.pk]), "cells": cells[job.pk]} for job in found]
     rows.sort(key=lambda row: (-row["overdue_days"], row["job"]["title"], row["job"]["id"]))
     columns = [one["stage"] for one in rows[0]["cells"]] if rows else [ref.as_dict() for ref in CANONICAL_STAGES]
@@ -48,20 +49,11 @@ def job_heatmap(*, job: Job, question: Question, explain: bool = False) -> Json:
     left out with a reason.
     """
     with as_known(question.known_by, [job.organization_id]):
-        cells = CellReader([job], question, stage_ref).read()[job.pk]
+        cells = CellReader([job], exactly(question) if explain else question, stage_ref).read()[job.pk]
         if explain:
-            _explain(cells, job, question)
+            explain_cells({job.pk: cells}, [job], question)
     state = freshness(organization_ids=[job.organization_id], as_of=question.as_of, connector_id=job.connector_id)
     return _top(question, state) | {"job": job_dict(job), **totals(cells), "stages": cells}
-
-
-def _explain(cells: Sequence[Json], job: Job, question: Question) -> None:
-    visits = visits_of(job, question)
-    earliest = max(min((seen.entered_at for seen in visits), default=question.as_of), BEGINNING)
-    clock = JobClocks([job], question.as_of, earliest, known_by=question.known_by).of(job)
-    observer = Observer(question.span, question.as_of, str(question.clock), clock)
-    for cell in cells:
-        cell["explain"] = explained(observer.observe(seen for seen in visits if seen.stage_id == cell["stage"]["id"]), question.as_of)
 
 
 def job_stats(*, job: Job, question: Question, explain: bool = False) -> Json:

@@ -92,11 +92,27 @@ class ObservedSerializer(serializers.Serializer[Any]):
     taken_as = serializers.CharField(required=False, help_text="exit, open or cut_off; for rates what the application counted as.")
     exit_kind = serializers.CharField(required=False, allow_null=True)
     reason = serializers.CharField(required=False, help_text="Why it was left out.")
+    age = serializers.FloatField(required=False, help_text="Business days.")
+    age_cd = serializers.FloatField(required=False, help_text="Calendar days.")
+    band = serializers.CharField(required=False)
+    entry_precision = serializers.CharField(required=False)
+    bulk = serializers.BooleanField(required=False, help_text="It ended together with 49 others or more within a minute.")
 
 
 class ExplainSerializer(serializers.Serializer[Any]):
     included = ObservedSerializer(many=True)
     excluded = ObservedSerializer(many=True)
+
+
+class CellExplainSerializer(ExplainSerializer):
+    """What is behind each number; the lists right here are behind `p50` and `p85`."""
+
+    open = ExplainSerializer(help_text="Behind `open`, `bands`, `heat`, `oldest_age` and `overdue_days`.")
+    entered = ExplainSerializer()
+    exited = ExplainSerializer()
+    completed = ExplainSerializer(help_text="Behind `avg_duration_hours`.")
+    applications = ExplainSerializer(help_text="Behind `pass_through` and `drop_off`.")
+    recent = ExplainSerializer(help_text="Behind the last 30 days that `delay` looks at.")
 
 
 class CellSerializer(serializers.Serializer[Any]):
@@ -122,7 +138,7 @@ class CellSerializer(serializers.Serializer[Any]):
     oldest_age = serializers.FloatField(allow_null=True, help_text="Days on `clock`; null if nobody waits.")
     overdue_days = serializers.FloatField(help_text="Business days beyond the limit, summed over the people here.")
     issues_open = serializers.IntegerField(help_text="Unresolved issues.")
-    explain = ExplainSerializer(required=False, help_text="With `explain`: the visits behind `p50` and `p85`, and those left out.")
+    explain = CellExplainSerializer(required=False, help_text="With `explain`: who was counted, and who was left out and why.")
 
 
 class WindowSerializer(serializers.Serializer[Any]):

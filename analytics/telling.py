@@ -114,4 +114,4 @@ class Span:
         if self.stay is None:
             return {"application": self.application_id, "reason": self.reason}
         taken = "open" if self.stay.exit_kind is None else "exit" if self.stay.is_exit else "cut_off"
-        return {"application": self.application_id, "days": round(self.stay.days, 4), "taken_as": taken}
+        return {"application": self.application_id, "days": round(self.stay.days, 9), "taken_as": taken}

@@ -9,10 +9,13 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
+from accounts.models import User
 from config import flow
 from connectors import batches
 from issues.models import Issue
+from triggers import trail
 from triggers.models import Task
+from triggers.services import task_about
 
 Status = Task.Status
 
@@ -28,7 +31,9 @@ LEGAL: Mapping[str, frozenset[str]] = MappingProxyType(
 )
 
 #: What a person may change.
-EDITABLE = ("status", "assignee", "due_at", "note")
+EDITABLE = ("status", "assignee", "due_at", "note", "useful")
+#: Who has ended a task can say whether it was any use; of an open one nobody knows yet.
+RATED = frozenset({Status.DONE, Status.DISMISSED})
 
 ONE_OPEN_TASK = "task_one_open_per_issue"
 
@@ -41,7 +46,9 @@ class StaleVersion(Exception):
     """The task changed since the person looked at it."""
 
 
-def edit_task(*, task_id: int, changes: Mapping[str, Any], now: datetime, expected_version: int | None = None) -> Task:
+def edit_task(
+    *, task_id: int, changes: Mapping[str, Any], now: datetime, actor: User | None = None, expected_version: int | None = None
+) -> Task:
     """Apply ``changes`` (keys of ``EDITABLE``) to a task; returns it as it then stands.
 
     Raises ``IllegalChange``, ``StaleVersion``, and ``ValueError`` for an assignee from outside the organization.
@@ -57,7 +64,7 @@ def edit_task(*, task_id: int, changes: Mapping[str, Any], now: datetime, expect
             different = {name: value for name, value in changes.items() if getattr(task, name) != value}
             if different:
                 check_changes(task, different)
-                _write(task, different, now)
+                _write(task, different, now, actor)
                 _let_follow(task)
             return task
     except IntegrityError as error:
@@ -74,18 +81,42 @@ def check_changes(task: Task, changes: Mapping[str, Any]) -> None:
     reopened = task.status in Task.ENDED and status not in Task.ENDED
     if reopened and task.issue.status == Issue.Status.RESOLVED:
         raise IllegalChange("Its issue is resolved; reopen the issue first.")
+    if changes.get("useful") is not None and status not in RATED:
+        raise IllegalChange("Whether a task was useful can be said once it is done or dismissed.")
     assignee = changes.get("assignee")
     if assignee is not None and not assignee.memberships.filter(organization_id=task.organization_id).exists():
         raise ValueError("Nobody with this id works in the task's organization.")
 
 
-def _write(task: Task, changes: Mapping[str, Any], now: datetime) -> None:
+def assign_issue(*, issue_id: int, assignee: User, now: datetime, actor: User | None = None) -> Task:
+    """Give the issue's open task to somebody; opens one for an issue without. Raises as ``edit_task`` does."""
+    with transaction.atomic():
+        issue = Issue.objects.select_for_update(of=("self",)).select_related("organization", "job", "stage").get(pk=issue_id)
+        if issue.status == Issue.Status.RESOLVED:
+            raise IllegalChange("It is resolved; reopen it first.")
+        task = issue.tasks.exclude(status__in=Task.ENDED).first()
+        if task is None:
+            if not assignee.memberships.filter(organization_id=issue.organization_id).exists():
+                raise ValueError("Nobody with this id works in the issue's organization.")
+            task = task_about(issue, assignee=assignee, now=now)
+            task.save()
+            trail.opened([task], at=now, actor=actor)
+            _let_follow(task)
+            return task
+    return edit_task(task_id=task.pk, changes={"assignee": assignee}, now=now, actor=actor)
+
+
+def _write(task: Task, changes: Mapping[str, Any], now: datetime, actor: User | None) -> None:
+    if "status" in changes and task.status in Task.ENDED and changes["status"] not in Task.ENDED:
+        changes = {"useful": None, **changes}  # what was said of the first time does not hold for the second
+    before = {name: getattr(task, name) for name in changes}
     for name, value in changes.items():
         setattr(task, name, value)
     if "status" in changes:
         task.ended_at = now if task.status in Task.ENDED else None
     task.version += 1
     task.save(update_fields=[*changes, "ended_at", "version"])
+    trail.edited(task, {name: value for name, value in before.items() if value != changes[name]}, at=now, actor=actor)
 
 
 def _let_follow(task: Task) -> None:

@@ -1,96 +1,127 @@
-"""The machine's writes of tasks. What people do with a task is in ``decisions``."""
+"""The machine's writes of tasks: opened for issues, closed with them. What people do is in ``decisions``; what happens
+to a task by the passing of time in ``reminders``."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
-from accounts.models import Membership
+from accounts.models import User
 from config import sql
 from connectors.models import Batch
 from issues.detection import calendar_of
+from issues.models import Issue
+from triggers import trail
 from triggers.models import Task, TriggerRule
-from triggers.playbook import DEFAULT, Play, Subject, TaskSpec, task_for
-
-#: Issues of these applications that are open and for which nobody has a task or has ended one since they opened. What
-#: the machine called obsolete nobody has ended: it may do so a moment after another worker reopened the issue.
-WITHOUT_TASK = """
-select i.id, i.issue_type, i.severity, i.sentence, i.job_id, coalesce(j.title, ''), coalesce(s.name, '')
-from unnest(%(applications)s::bigint[]) as t(application_id)
-cross join lateral (select * from issues_issue i where i.application_id = t.application_id and i.status = 'open' offset 0) i
-left join lateral (select title from ats_job j where j.id = i.job_id offset 0) j on true
-left join lateral (select name from ats_stage s where s.id = i.stage_id offset 0) s on true
-where not exists (
-    select 1 from triggers_task k where k.issue_id = i.id
-      and (k.status in ('open', 'in_progress') or k.status <> 'obsolete' and k.ended_at >= i.opened_at) offset 0)
-order by i.id
-"""
-
-#: Tasks whose issue went away.
-OBSOLETE = """
-update triggers_task k set status = 'obsolete', ended_at = %(now)s, version = version + 1
-from (select k.id from unnest(%(applications)s::bigint[]) as t(application_id)
-      cross join lateral (select id from issues_issue i where i.application_id = t.application_id and i.status = 'resolved' offset 0) i
-      cross join lateral (select id from triggers_task k where k.issue_id = i.id and k.status in ('open', 'in_progress') offset 0) k
-      order by k.id offset 0) gone
-where k.id = gone.id
-"""
+from triggers.playbook import DEFAULT, Play, Rung, Subject, TaskSpec, task_for
+from triggers.staffing import staff_of
 
 
 def open_tasks(batch: Batch) -> None:
-    """Step 5: one task for each open issue without one; tasks whose issue resolved are no longer needed."""
+    """Step 5: one task for each open issue without one; tasks whose issue resolved are no longer needed.
+
+    For the issues of the batch's applications, and those of its jobs that are about no single application.
+    """
     now = timezone.now()
+    touched = {"applications": batch.application_ids, "jobs": batch.job_ids, "now": now}
     with connection.cursor() as cursor:
         sql.pin_plans(cursor)
-        cursor.execute(OBSOLETE, {"applications": batch.application_ids, "now": now})
-        cursor.execute(WITHOUT_TASK, {"applications": batch.application_ids})
-        names = ("issue_id", "issue_type", "severity", "sentence", "job_id", "job", "stage")
-        subjects = [Subject(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
+        for statement in ("close_obsolete", "follow_severity"):
+            sql.run(cursor, "triggers", statement, touched)
+        subjects = _subjects(cursor, touched)
     if not subjects:
         return
     plays = plays_of(batch.organization_id)
-    people = _people(batch.organization_id)
+    staff = staff_of(batch.organization, now)
     calendar = calendar_of(batch.organization, now)
-    specs = [task_for(subject, plays, people=people, as_of=now, calendar=calendar) for subject in subjects]
+    specs = [spec for subject in subjects if (spec := task_for(subject, plays, staff=staff, as_of=now, calendar=calendar))]
+    _open(batch.organization_id, specs, now)
+
+
+def _subjects(cursor: CursorWrapper, touched: dict[str, Any]) -> list[Subject]:
+    cursor.execute(sql.text("triggers", "without_task"), touched)
+    names = ("issue_id", "issue_type", "severity", "score", "sentence", "job_id", "job", "department", "lead", "stage", "stage_category")
+    return [Subject(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
+
+
+def _open(organization_id: int, specs: Sequence[TaskSpec], now: datetime) -> None:
     # the partial unique index is the judge: of two who open a task for one issue, one does
-    Task.objects.bulk_create([_task(batch.organization_id, spec, now) for spec in specs if spec], batch_size=2000, ignore_conflicts=True)
+    Task.objects.bulk_create([_task(organization_id, spec, now) for spec in specs], batch_size=2000, ignore_conflicts=True)
+    mine = Task.objects.filter(issue__in=[spec.issue_id for spec in specs], created_at=now, version=1, changes=None)
+    trail.opened(mine.select_related("assignee").order_by("pk"), at=now)
 
 
 def plays_of(organization_id: int) -> list[Play]:
-    """The organization's enabled rules, most particular first; ``DEFAULT`` where it has none at all."""
-    rules = TriggerRule.objects.filter(organization_id=organization_id)
-    if not rules.exists():
+    """The organization's enabled rules in the order they are asked; ``DEFAULT`` where it has none at all."""
+    rules = list(TriggerRule.objects.filter(organization_id=organization_id).prefetch_related("ladder"))
+    if not rules:
         return [DEFAULT]
-    plays = [
-        Play(
-            issue_type=rule.issue_type,
-            min_severity=rule.min_severity,
-            title_template=rule.title_template,
-            assignee_role=rule.assignee_role,
-            due_in_business_days=rule.due_in_business_days,
-        )
-        for rule in rules.filter(enabled=True).order_by("pk")
-    ]
-    return sorted(plays, key=lambda play: play.issue_type == "")
+    enabled = sorted((rule for rule in rules if rule.enabled), key=lambda rule: (rule.order, rule.issue_type == "", rule.pk))
+    return [play_of(rule) for rule in enabled]
 
 
-def _people(organization_id: int) -> dict[str, list[int]]:
-    people: dict[str, list[int]] = {}
-    memberships = Membership.objects.filter(organization_id=organization_id, user__is_active=True).order_by("user_id")
-    for role, user_id in memberships.values_list("role", "user_id"):
-        people.setdefault(role, []).append(user_id)
-    return people
+def play_of(rule: TriggerRule) -> Play:
+    rungs = sorted(rule.ladder.all(), key=lambda step: step.after_business_days)
+    return Play(
+        rule_id=rule.pk,
+        issue_type=rule.issue_type,
+        min_severity=rule.min_severity,
+        min_score=rule.min_score,
+        job_id=rule.job_id,
+        department=rule.department,
+        stage_category=rule.stage_category,
+        title_template=rule.title_template,
+        assignee_role=rule.assignee_role,
+        due_in_business_days=rule.due_in_business_days,
+        priority=rule.priority,
+        notify=rule.notify,
+        ladder=tuple(
+            Rung(after_business_days=step.after_business_days, role=step.assignee_role, hand_over=step.hand_over) for step in rungs
+        ),
+    )
+
+
+def task_about(issue: Issue, *, assignee: User, now: datetime) -> Task:
+    """An unsaved task for an issue no rule opened one for: a person asks for it. Due in a business day."""
+    job, calendar = issue.job, calendar_of(issue.organization, now)
+    subject = Subject(
+        issue_id=issue.pk,
+        issue_type=issue.issue_type,
+        severity=issue.severity,
+        sentence=issue.sentence,
+        job_id=issue.job_id,
+        job=job.title if job else "",
+        stage=issue.stage.name if issue.stage else "",
+    )
+    role = assignee.memberships.filter(organization_id=issue.organization_id).values_list("role", flat=True).first()
+    return Task(
+        organization_id=issue.organization_id,
+        issue=issue,
+        title=f"{subject.job}: {subject.sentence}"[:300] if subject.job else subject.sentence[:300],
+        priority=issue.severity,
+        assignee=assignee,
+        role=role or "",
+        due_at=calendar.add_business_days(now, DEFAULT.due_in_business_days),
+        created_at=now,
+    )
 
 
 def _task(organization_id: int, spec: TaskSpec, now: datetime) -> Task:
     return Task(
         organization_id=organization_id,
         issue_id=spec.issue_id,
+        rule_id=spec.rule_id,
         title=spec.title,
         priority=spec.priority,
+        follows_severity=spec.follows_severity,
         assignee_id=spec.assignee_id,
+        role=spec.role,
         due_at=spec.due_at,
+        escalate_at=spec.escalate_at,
         created_at=now,
     )

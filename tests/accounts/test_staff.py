@@ -16,6 +16,7 @@ from accounts.models import User
 from accounts.staff import StaffAdmin
 from tests.factories.accounts import UserFactory, member
 from tests.factories.worlds import World, make_world
+from triggers.models import SavedFilter
 
 pytestmark = pytest.mark.django_db
 
@@ -83,7 +84,7 @@ def test_staff_of_one_organization_see_nothing_of_another(staff: Client, acme: W
     assert listed.status_code == 200
     assert "globex" not in listed.content.decode().lower()
     assert foreign.status_code == 302, "a foreign row must be as unknown as none"
-    if model is not User:  # people may belong to several organizations: operators only
+    if model not in (User, SavedFilter):  # people may belong to several organizations: operators only; filters are their owner's
         own = staff.get(address(model, "change", acme.rows[model].pk))  # type: ignore[attr-defined]
         assert own.status_code == 200
         assert "globex" not in own.content.decode().lower()
@@ -97,6 +98,9 @@ def test_staff_cannot_write_a_row_into_another_organization(staff: Client, acme:
         "title_template": "{sentence}",
         "assignee_role": "recruiter",
         "due_in_business_days": 1,
+        "order": 100,
+        "ladder-TOTAL_FORMS": 0,
+        "ladder-INITIAL_FORMS": 0,
     }
 
     refused = staff.post(address(model, "add"), {**fields, "organization": globex.organization.pk})

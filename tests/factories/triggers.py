@@ -3,10 +3,11 @@ from __future__ import annotations
 import factory
 from django.utils import timezone
 
+from accounts.models import Role
 from issues.models import Severity
-from tests.factories.accounts import OrganizationFactory
+from tests.factories.accounts import MembershipFactory, OrganizationFactory, UserFactory
 from tests.factories.issues import IssueFactory
-from triggers.models import Task, TriggerRule
+from triggers.models import Absence, EscalationStep, SavedFilter, Task, TaskChange, TriggerRule
 
 
 class TriggerRuleFactory(factory.django.DjangoModelFactory):
@@ -25,3 +26,42 @@ class TaskFactory(factory.django.DjangoModelFactory):
     title = "Decide on the candidate"
     priority = Severity.HIGH
     created_at = factory.LazyFunction(timezone.now)
+
+
+class EscalationStepFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = EscalationStep
+
+    rule = factory.SubFactory(TriggerRuleFactory)
+    after_business_days = 3
+    assignee_role = Role.HIRING_MANAGER
+
+
+class AbsenceFactory(factory.django.DjangoModelFactory):
+    """Somebody of the organization is away today, and only today unless told otherwise."""
+
+    class Meta:
+        model = Absence
+
+    organization = factory.SubFactory(OrganizationFactory)
+    user = factory.LazyAttribute(lambda absence: MembershipFactory(organization=absence.organization).user)
+    first_day = factory.LazyFunction(lambda: timezone.now().date())
+    last_day = factory.SelfAttribute("first_day")
+
+
+class TaskChangeFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = TaskChange
+
+    task = factory.SubFactory(TaskFactory)
+    at = factory.LazyFunction(timezone.now)
+    what = TaskChange.What.OPENED
+
+
+class SavedFilterFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = SavedFilter
+
+    owner = factory.SubFactory(UserFactory)
+    name = factory.Sequence(lambda n: f"Filter {n}")
+    query = "severity__exact=critical"

@@ -16,7 +16,14 @@ from tests.factories.ats import ErasureReceiptFactory, JobFactory, StageFactory
 from tests.factories.connectors import BatchFactory, ConnectorFactory, ProviderRecordFactory, RawEventFactory, SyncRunFactory
 from tests.factories.issues import IssueTransitionFactory, WatchFactory, issue_about
 from tests.factories.realtime import UpdateCounterFactory, UpdateFactory
-from tests.factories.triggers import TaskFactory, TriggerRuleFactory
+from tests.factories.triggers import (
+    AbsenceFactory,
+    EscalationStepFactory,
+    SavedFilterFactory,
+    TaskChangeFactory,
+    TaskFactory,
+    TriggerRuleFactory,
+)
 from triggers.models import Task
 
 
@@ -65,6 +72,19 @@ def _yardsticks(organization: Organization, job: Job) -> tuple[object, ...]:
     )
 
 
+def _triggers(organization: Organization, recruiter: User, task: Task) -> tuple[object, ...]:
+    task.rule = rule = TriggerRuleFactory(organization=organization, name=f"{organization.slug} rule")
+    task.save()
+    long_ago = datetime(2000, 1, 1, tzinfo=UTC).date()
+    return (
+        rule,
+        EscalationStepFactory(rule=rule),
+        AbsenceFactory(organization=organization, user=recruiter, first_day=long_ago),
+        TaskChangeFactory(task=task),
+        SavedFilterFactory(owner=recruiter, name=f"{organization.slug} filter"),
+    )
+
+
 def make_world(name: str) -> World:
     organization = OrganizationFactory(slug=name)
     connector = ConnectorFactory(organization=organization, name=f"{name}-bamboo", base_url=f"https://{name}.bamboohr.com")
@@ -76,9 +96,11 @@ def make_world(name: str) -> World:
     visit.application.candidate.name = f"{name} candidate"
     visit.application.candidate.save()
     issue = issue_about(visit, sentence=f"{name} sentence")
+    recruiter = member(organization, Role.RECRUITER, username=f"{name}-recruiter")
+    task = TaskFactory(issue=issue, title=f"{name} task")
     return World(
         organization=organization,
-        recruiter=member(organization, Role.RECRUITER, username=f"{name}-recruiter"),
+        recruiter=recruiter,
         viewer=member(organization, Role.VIEWER, username=f"{name}-viewer"),
         connector=connector,
         run=run,
@@ -89,14 +111,14 @@ def make_world(name: str) -> World:
         stage=stage,
         visit=visit,
         issue=issue,
-        task=TaskFactory(issue=issue, title=f"{name} task"),
+        task=task,
         others=(
             *_yardsticks(organization, job),
             IssueTransitionFactory(issue=issue),
             WatchFactory(application=visit.application),
             UpdateFactory(organization=organization),
             UpdateCounterFactory(organization=organization),
-            TriggerRuleFactory(organization=organization),
+            *_triggers(organization, recruiter, task),
             ErasureReceiptFactory(candidate=visit.application.candidate),
         ),
     )

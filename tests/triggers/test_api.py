@@ -176,3 +176,67 @@ def test_the_etag_of_a_task_is_what_if_match_wants(api: Client, acme: World) -> 
     assert_as_documented(read, "task")
     assert patch(api, acme.task, {"note": "first"}, **{"If-Match": read.headers["ETag"]}).status_code == 200
     assert patch(api, acme.task, {"note": "second"}, **{"If-Match": read.headers["ETag"]}).status_code == 412
+
+
+def test_a_done_task_is_rated_and_rates_its_rule(api: Client, acme: World) -> None:
+    for useful in (True, True, False, None):
+        task = TaskFactory(issue=IssueFactory(organization=acme.organization, issue_type="no_exits"))
+        body = {"status": "done"} if useful is None else {"status": "done", "useful": useful}
+        assert patch(api, task, body).status_code == 200
+
+    response = api.get("/ats/tasks/outcomes")
+
+    assert_as_documented(response, "task_outcomes")
+    told = next(row for row in response.json()["results"] if row["issue_type"] == "no_exits")
+    assert (told["rule"], told["opened"], told["done"], told["rated"], told["useful"]) == ("default", 4, 4, 3, 2)
+    assert told["precision"] == pytest.approx(2 / 3)
+    low, high = told["interval"]
+    assert 0 < low < 2 / 3 < high < 1
+
+
+def test_only_what_is_ended_can_be_rated_and_reopening_asks_again(api: Client, acme: World) -> None:
+    assert patch(api, acme.task, {"useful": True}).status_code == 409
+    patch(api, acme.task, {"status": "dismissed", "useful": False})
+    assert patch(api, acme.task, {"useful": True}).json()["useful"] is True, "one may think again"
+    assert patch(api, acme.task, {"status": "open"}).json()["useful"] is None
+
+
+def test_an_interviewer_ends_their_own_task_and_no_other(acme: World) -> None:
+    iris = member(acme.organization, Role.INTERVIEWER)
+    own = TaskFactory(issue=IssueFactory(organization=acme.organization), assignee=iris)
+    client = client_of(iris)
+
+    assert patch(client, own, {"assignee": acme.recruiter.pk}).status_code == 403
+    assert patch(client, acme.task, {"status": "done"}).status_code == 403
+    assert patch(client, own, {"status": "done", "useful": True}).status_code == 200
+
+
+def test_filters_know_what_is_overdue_and_whom_it_was_meant_for(api: Client, acme: World) -> None:
+    now = timezone.now()
+    late = TaskFactory(issue=IssueFactory(organization=acme.organization), due_at=now - timedelta(hours=1), role="coordinator")
+    TaskFactory(issue=IssueFactory(organization=acme.organization), due_at=now - timedelta(hours=1), status="done", ended_at=now)
+
+    def found(**parameters: Any) -> list[int]:
+        return [row["id"] for row in all_rows(api, "/ats/tasks", **parameters)]
+
+    assert found(overdue="true") == found(role="coordinator") == [late.pk]
+    assert late.pk not in found(overdue="false")
+    assert acme.task.pk in found(overdue="false")
+    assert found(issue_type="nothing") == []
+
+
+def test_without_if_match_a_change_is_made_as_asked(api: Client, acme: World) -> None:
+    patch(api, acme.task, {"note": "first"})
+
+    assert patch(api, acme.task, {"due_at": None}).status_code == 200
+    assert patch(api, acme.task, {"status": "done"}).json()["note"] == "first"
+
+
+def test_every_change_leaves_its_line_under_its_author_s_name(api: Client, acme: World) -> None:
+    patch(api, acme.task, {"status": "in_progress", "assignee": acme.recruiter.pk, "note": "call Jane Doe"})
+
+    assert set(acme.task.changes.filter(actor=acme.recruiter).values_list("what", "before", "after")) == {
+        ("status", "open", "in_progress"),
+        ("assignee", "", "acme-recruiter"),
+        ("note", "", ""),
+    }

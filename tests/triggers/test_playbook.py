@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from analytics.clocks import WorkingCalendar, compile_calendar
-from triggers.playbook import DEFAULT, SEVERITIES, Play, Subject, fill, task_for
+from triggers.playbook import DEFAULT, SEVERITIES, Away, Play, Rung, Staff, Subject, fill, next_rung_at, task_for
 
 WEEK = compile_calendar(WorkingCalendar(zone="UTC"), date(2026, 1, 1), date(2027, 1, 1))
 FRIDAY = datetime(2026, 6, 5, 15, tzinfo=UTC)
@@ -22,8 +22,14 @@ def subject(**fields: Any) -> Subject:
     return Subject(**{**values, **fields})
 
 
-def task(*plays: Play, people: dict[str, list[int]] | None = None, **fields: Any) -> Any:
-    return task_for(subject(**fields), plays, people=people or {}, as_of=FRIDAY, calendar=WEEK)
+def staff(people: dict[str, list[int]] | None = None, names: dict[int, str] | None = None, **away: Away) -> Staff:
+    """``away``: by ``u`` and the id."""
+    everybody = {one: "" for ids in (people or {}).values() for one in ids} | (names or {})
+    return Staff(by_role=people or {}, names=everybody, away={int(key[1:]): absence for key, absence in away.items()})
+
+
+def task(*plays: Play, people: dict[str, list[int]] | None = None, names: dict[int, str] | None = None, **fields: Any) -> Any:
+    return task_for(subject(**fields), plays, staff=staff(people, names), as_of=FRIDAY, calendar=WEEK)
 
 
 @pytest.mark.parametrize("least", SEVERITIES)
@@ -85,3 +91,66 @@ def test_a_template_cannot_reach_into_the_program() -> None:
 
 def test_a_long_title_is_cut_to_its_column() -> None:
     assert len(task(DEFAULT, job="x" * 400).title) == 300
+
+
+@pytest.mark.parametrize(
+    ("conditions", "fields", "fits"),
+    [
+        ({"min_score": 70.0}, {"score": 70.0}, True),
+        ({"min_score": 70.0}, {"score": 69.9}, False),
+        ({"job_id": 4}, {"job_id": 4}, True),
+        ({"job_id": 4}, {"job_id": None}, False),
+        ({"department": "Sales"}, {"department": "sales"}, True),
+        ({"department": "Sales"}, {"department": ""}, False),
+        ({"stage_category": "offer"}, {"stage_category": "offer"}, True),
+        ({"stage_category": "offer"}, {"stage_category": "review"}, False),
+        ({"stage_category": "offer", "min_score": 70.0}, {"stage_category": "offer", "score": 1.0}, False),
+    ],
+)
+def test_a_play_is_for_issues_all_its_conditions_hold_for(conditions: dict[str, Any], fields: dict[str, Any], fits: bool) -> None:
+    assert (task(Play(**conditions), **fields) is not None) is fits
+
+
+def test_a_play_s_own_priority_does_not_follow_the_issue() -> None:
+    assert (task(Play()).priority, task(Play()).follows_severity) == ("high", True)
+    assert (task(Play(priority="low")).priority, task(Play(priority="low")).follows_severity) == ("low", False)
+
+
+def test_the_ats_s_hiring_lead_gets_the_hiring_manager_s_tasks() -> None:
+    play = Play(assignee_role="hiring_manager")
+    people, names = {"hiring_manager": [1, 2, 3], "recruiter": [9]}, {2: "Ada Byron", 9: "Grace Hopper"}
+
+    assert task(play, people=people, names=names, lead="ada byron").assignee_id == 2
+    assert task(play, people=people, names=names, lead="Grace Hopper", job_id=0).assignee_id == 1, "a recruiter is no hiring manager"
+
+
+DAY = date(2026, 6, 5)
+
+
+@pytest.mark.parametrize(
+    ("away", "takes_it"),
+    [
+        ({}, 1),
+        ({"u1": Away(last_day=DAY)}, 2),
+        ({"u1": Away(last_day=DAY, substitute_id=3)}, 3),
+        ({"u1": Away(last_day=DAY, substitute_id=3), "u3": Away(last_day=DAY, substitute_id=7)}, 7),
+        ({"u1": Away(last_day=DAY, substitute_id=3), "u3": Away(last_day=DAY, substitute_id=1)}, 2),
+        ({"u1": Away(last_day=DAY, substitute_id=99)}, 2),
+        ({f"u{n}": Away(last_day=DAY) for n in (1, 2, 3)}, 1),
+    ],
+    ids=["present", "colleague", "substitute", "substitute's", "each other's", "substitute has left", "all away"],
+)
+def test_somebody_stands_in_for_who_is_away(away: dict[str, Away], takes_it: int) -> None:
+    here = staff({"recruiter": [1, 2, 3], "coordinator": [7]}, **away)
+
+    assert here.person_for("recruiter", job_id=None) == takes_it
+
+
+def test_rungs_are_counted_in_business_days_from_the_opening() -> None:
+    ladder = Rung(after_business_days=1, role="recruiter"), Rung(after_business_days=3, role="hiring_manager")
+
+    due = [next_rung_at(ladder, level=level, opened_at=FRIDAY, calendar=WEEK) for level in range(3)]
+
+    assert due == [FRIDAY + timedelta(days=3), FRIDAY + timedelta(days=5), None]
+    assert task(Play(ladder=ladder)).escalate_at == due[0]
+    assert task(Play()).escalate_at is None

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import dj_database_url
+from django.templatetags.static import static as static_address
 
 from config import embedded, env, local_secrets, redis_url, telemetry
 
@@ -243,7 +244,22 @@ SPECTACULAR_SETTINGS = {
 }
 
 # --- admin ---------------------------------------------------------------------------------------
-UNFOLD = {"SITE_TITLE": "Stagewatch", "SITE_HEADER": "Stagewatch", "SITE_URL": "/"}
+UNFOLD = {
+    "SITE_TITLE": "Stagewatch",
+    "SITE_HEADER": "Stagewatch",
+    "SITE_URL": "/",
+    "DASHBOARD_CALLBACK": "triggers.landing.dashboard",
+    "SIDEBAR": {"navigation": "config.navigation.sidebar", "show_all_applications": True, "show_search": False},
+    "STYLES": [lambda request: static_address("stagewatch/admin.css")],
+    "COLORS": {  # the heatmap's orange
+        "primary": {
+            "50": "oklch(98% .016 73.684)", "100": "oklch(95.4% .038 75.164)", "200": "oklch(90.1% .076 70.697)",
+            "300": "oklch(83.7% .128 66.29)", "400": "oklch(75% .183 55.934)", "500": "oklch(70.5% .213 47.604)",
+            "600": "oklch(55.3% .195 38.402)", "700": "oklch(47% .157 37.304)", "800": "oklch(40.8% .123 38.172)",
+            "900": "oklch(34% .1 37)", "950": "oklch(26.6% .079 36.259)",
+        },
+    },
+}  # fmt: skip
 
 # --- product -------------------------------------------------------------------------------------
 #: Fernet keys for connector credentials, newest first; the first writes, all read (not SECRET_KEY)

@@ -1,54 +1,54 @@
-"""Staff: triage. Rows change through decisions only, each with its line in the audit trail."""
+"""Staff: triage. Rows change through decisions only, each with its line in the audit trail.
+
+``triggers.triage`` adds to these pages what this app does not know: tasks, and who they are for.
+"""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 
+from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.safestring import SafeString
-from unfold.admin import TabularInline
 from unfold.decorators import display
 
 from accounts.models import User
-from accounts.staff import EvidenceAdmin, LongEvidenceAdmin, OwnRows, pretty
+from accounts.staff import EvidenceAdmin, LongEvidenceAdmin, OwnRows
+from ats.selectors import timeline_of
+from issues import evidence
 from issues.decisions import decide
-from issues.lifecycle import PAST, Action, IllegalAction
-from issues.models import Issue, IssueTransition, Watch
+from issues.forms import OptionalReasonForm, ReasonForm, SnoozeForm
+from issues.lifecycle import LEGAL, PAST, Action, IllegalAction
+from issues.models import Issue, IssueTransition, Severity, Watch
 
 #: low stays grey
 SEVERITY_COLOURS = {"medium": "info", "high": "warning", "critical": "danger"}
 STATUS_COLOURS = {"open": "danger", "acknowledged": "warning", "snoozed": "info", "resolved": "success"}
+#: refusals told one by one before the rest is counted
+MOST_REFUSALS = 5
+#: events of a candidate shown beside an issue, newest first
+TIMELINE = 60
+SNOOZES = {"day": timedelta(days=1), "week": timedelta(days=7)}
 
 
-class TransitionInline(TabularInline):
-    model = IssueTransition
-    fields = ("at", "status_from", "status_to", "actor", "reason")
-    readonly_fields = fields
-    extra = 0
-    can_delete = False
-
-    def has_add_permission(self, request: HttpRequest, obj: Any) -> bool:
-        return False
-
-
-@admin.register(Issue)
 class IssueAdmin(EvidenceAdmin):
-    list_display = ("coloured_severity", "coloured_status", "sentence", "job", "stage", "person", "detected_at", "score")
+    list_display: tuple[Any, ...] = ("coloured_severity", "coloured_status", "sentence", "place", "person", "detected", "points")
     list_display_links = ("sentence",)
-    list_filter = ("status", "severity", "issue_type", ("organization", OwnRows))
+    list_filter: tuple[Any, ...] = ("status", "severity", "issue_type", "stage__category", ("organization", OwnRows))
+    list_filter_sheet = True
     list_select_related = ("job", "stage", "application__candidate")
+    list_before_template = "admin/issues/issue/bar.html"
+    change_form_template = "admin/issues/issue/page.html"
     search_fields = ("sentence", "job__title", "application__external_id__exact", "fingerprint__exact")
-    fields = (
-        "sentence", "severity", "score", "status", "proof", "job", "stage", "application", "visit", "detected_at", "opened_at",
-        "last_seen_at", "snoozed_until", "resolved_at", "resolved_by", "organization", "issue_type", "fingerprint", "version",
-    )  # fmt: skip
-    readonly_fields = ("proof",)
-    inlines = (TransitionInline,)
-    actions = ("acknowledge", "snooze_a_day", "snooze_a_week", "resolve", "reopen")
+    search_help_text = "Words of the sentence or the job, or the ATS's id of an application"
+    actions: tuple[str, ...] = ("acknowledge", "snooze_a_day", "snooze_a_week", "snooze_until", "resolve", "reopen")
     ordering = ("-score", "id")
 
     @display(description="Severity", label=SEVERITY_COLOURS, ordering="score")
@@ -59,50 +59,164 @@ class IssueAdmin(EvidenceAdmin):
     def coloured_status(self, issue: Issue) -> tuple[str, str]:
         return issue.status, issue.get_status_display()
 
+    @display(description="Where", ordering="job__title")
+    def place(self, issue: Issue) -> str:
+        return " · ".join(str(one) for one in (issue.job, issue.stage) if one)
+
+    @display(description="Detected", ordering="detected_at")
+    def detected(self, issue: Issue) -> str:
+        return issue.detected_at.strftime("%d %b, %H:%M")
+
+    @display(description="Score", ordering="score")
+    def points(self, issue: Issue) -> str:
+        return f"{issue.score:.0f}"
+
     @display(description="Candidate")
     def person(self, issue: Issue) -> str:
         return str(issue.application.candidate) if issue.application else ""
-
-    @display(description="Evidence")
-    def proof(self, issue: Issue) -> SafeString:
-        return pretty(issue.evidence)
 
     def has_decide_permission(self, request: HttpRequest) -> bool:
         """The page itself edits nothing, so Django's permission to change issues is what allows deciding."""
         return bool(request.user.has_perm("issues.change_issue"))
 
+    # --- the list ---
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        response: HttpResponse = super().changelist_view(request, extra_context)
+        if isinstance(response, TemplateResponse) and response.context_data is not None and "cl" in response.context_data:
+            response.context_data |= self.bar(request)
+        return response
+
+    def bar(self, request: HttpRequest) -> dict[str, Any]:
+        """Counts above the list, of everything the person may see: a chip leads to the rows it counts."""
+        counted = self.get_queryset(request).exclude(status=Issue.Status.RESOLVED).order_by().values_list("status", "severity")
+        counts = {key[:2]: key[2] for key in counted.annotate(total=Count("pk"))}
+        chosen = (request.GET.get("status__exact"), request.GET.get("severity__exact"))
+        severities = [_chip(label, "open", word, counts.get(("open", word), 0), chosen) for word, label in reversed(Severity.choices)]
+        statuses = [
+            _chip(label, word, None, sum(total for (status, _), total in counts.items() if status == word), chosen)
+            for word, label in Issue.Status.choices
+            if word != Issue.Status.RESOLVED
+        ]
+        return {"severity_chips": severities, "status_chips": statuses}
+
+    # --- one issue ---
+    def get_urls(self) -> list[URLPattern]:
+        decide_here = path("<path:object_id>/decide", self.admin_site.admin_view(self.decide_view), name="issues_issue_decide")
+        return [decide_here, *super().get_urls()]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        rows = self.get_queryset(request).select_related("job", "stage", "application__candidate", "organization")
+        issue = rows.filter(pk=unquote(object_id)).first() if unquote(object_id).isdecimal() else None
+        about = self.about(request, issue) if issue else {}
+        response: HttpResponse = super().change_view(request, object_id, form_url, {**(extra_context or {}), **about})
+        return response
+
+    def about(self, request: HttpRequest, issue: Issue) -> dict[str, Any]:
+        """What the page of one issue shows."""
+        events = timeline_of([issue.application]).reverse()[:TIMELINE] if issue.application else []
+        return {
+            "issue": issue,
+            "title": issue.get_severity_display() + " issue",
+            "severity_label": SEVERITY_COLOURS.get(issue.severity, ""),
+            "status_label": STATUS_COLOURS.get(issue.status, ""),
+            "lines": evidence.lines(issue.evidence),
+            "transitions": issue.transitions.select_related("actor").order_by("-pk"),
+            "events": list(events),
+            "decisions": [action for action in Action if issue.status in LEGAL[action] and LEGAL[action][issue.status] != issue.status],
+            "may_decide": self.has_decide_permission(request),
+            "decide_url": reverse("admin:issues_issue_decide", args=[issue.pk]),
+        }
+
+    def decide_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """One decision about one issue, from its page."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        rows = self.get_queryset(request).filter(pk=object_id) if object_id.isdecimal() else Issue.objects.none()
+        if not self.has_decide_permission(request) or not rows.exists():
+            raise PermissionDenied
+        given = request.POST.get("action", "")
+        if given not in list(Action):
+            raise PermissionDenied
+        pause = SNOOZES.get(request.POST.get("for", ""), SNOOZES["day"])
+        until = timezone.now() + pause if given == Action.SNOOZE else None
+        self.decide_on(request, rows, Action(given), until=until, reason=request.POST.get("reason", "")[:2000])
+        return HttpResponseRedirect(reverse("admin:issues_issue_change", args=[object_id]))
+
+    # --- many issues ---
     @admin.action(description="Acknowledge", permissions=["decide"])
     def acknowledge(self, request: HttpRequest, queryset: QuerySet[Issue]) -> None:
-        self._decide(request, queryset, Action.ACKNOWLEDGE)
+        self.decide_on(request, queryset, Action.ACKNOWLEDGE)
 
     @admin.action(description="Snooze for a day", permissions=["decide"])
     def snooze_a_day(self, request: HttpRequest, queryset: QuerySet[Issue]) -> None:
-        self._decide(request, queryset, Action.SNOOZE, timedelta(days=1))
+        self.decide_on(request, queryset, Action.SNOOZE, until=timezone.now() + SNOOZES["day"])
 
     @admin.action(description="Snooze for a week", permissions=["decide"])
     def snooze_a_week(self, request: HttpRequest, queryset: QuerySet[Issue]) -> None:
-        self._decide(request, queryset, Action.SNOOZE, timedelta(days=7))
+        self.decide_on(request, queryset, Action.SNOOZE, until=timezone.now() + SNOOZES["week"])
 
-    @admin.action(description="Resolve", permissions=["decide"])
-    def resolve(self, request: HttpRequest, queryset: QuerySet[Issue]) -> None:
-        self._decide(request, queryset, Action.RESOLVE)
+    @admin.action(description="Snooze until …", permissions=["decide"])
+    def snooze_until(self, request: HttpRequest, queryset: QuerySet[Issue]) -> HttpResponse | None:
+        form, page = self.asked(request, queryset, SnoozeForm, "snooze_until", "Snooze")
+        if page is None:
+            given = form.cleaned_data
+            self.decide_on(request, queryset, Action.SNOOZE, until=given["until"], reason=given["reason"])
+        return page
 
-    @admin.action(description="Reopen", permissions=["decide"])
-    def reopen(self, request: HttpRequest, queryset: QuerySet[Issue]) -> None:
-        self._decide(request, queryset, Action.REOPEN)
+    @admin.action(description="Resolve …", permissions=["decide"])
+    def resolve(self, request: HttpRequest, queryset: QuerySet[Issue]) -> HttpResponse | None:
+        form, page = self.asked(request, queryset, ReasonForm, "resolve", "Resolve")
+        if page is None:
+            self.decide_on(request, queryset, Action.RESOLVE, reason=form.cleaned_data["reason"])
+        return page
 
-    def _decide(self, request: HttpRequest, queryset: QuerySet[Issue], action: Action, pause: timedelta | None = None) -> None:
-        now, done = timezone.now(), 0
+    @admin.action(description="Reopen …", permissions=["decide"])
+    def reopen(self, request: HttpRequest, queryset: QuerySet[Issue]) -> HttpResponse | None:
+        form, page = self.asked(request, queryset, OptionalReasonForm, "reopen", "Reopen")
+        if page is None:
+            self.decide_on(request, queryset, Action.REOPEN, reason=form.cleaned_data["reason"])
+        return page
+
+    def asked(
+        self, request: HttpRequest, queryset: QuerySet[Issue], form_class: type[forms.Form], action: str, verb: str, **given: Any
+    ) -> tuple[forms.Form, HttpResponse | None]:
+        """The form of an action: filled in and right (no page), or the page that asks for it."""
+        form = form_class(request.POST if "apply" in request.POST else None, **given)
+        if form.is_valid():
+            return form, None
+        chosen = request.POST.getlist("_selected_action")
+        across = request.POST.get("select_across", "0")
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"{verb} {queryset.count()} issues", "form": form, "action": action, "verb": verb, "opts": self.opts,
+            "chosen": chosen, "select_across": across, "sentences": queryset.values_list("sentence", flat=True)[:10],
+        }  # fmt: skip
+        return form, TemplateResponse(request, "admin/issues/issue/ask.html", context)
+
+    def decide_on(
+        self, request: HttpRequest, queryset: QuerySet[Issue], action: Action, *, until: datetime | None = None, reason: str = ""
+    ) -> None:
+        now, done, refusals = timezone.now(), 0, []
         for issue_id in queryset.order_by("pk").values_list("pk", flat=True):
             try:
                 decide(
-                    issue_id=issue_id, action=action, actor=cast(User, request.user), now=now, reason="in the admin",
-                    until=now + pause if pause else None,
-                )  # fmt: skip
+                    issue_id=issue_id, action=action, actor=cast(User, request.user), now=now, reason=reason or "in the admin", until=until
+                )
                 done += 1
             except IllegalAction as error:
-                self.message_user(request, f"Issue {issue_id}: {error}", messages.WARNING)
-        self.message_user(request, f"{done} issues {PAST[action]}.", messages.SUCCESS)
+                refusals.append(f"Issue {issue_id}: {error}")
+        for refusal in refusals[:MOST_REFUSALS]:
+            self.message_user(request, refusal, messages.WARNING)
+        if len(refusals) > MOST_REFUSALS:
+            self.message_user(request, f"{len(refusals) - MOST_REFUSALS} more were refused.", messages.WARNING)
+        self.message_user(request, f"{done} {'issue' if done == 1 else 'issues'} {PAST[action]}.", messages.SUCCESS)
+
+
+def _chip(label: str, status: str, severity: str | None, total: int, chosen: tuple[str | None, str | None]) -> dict[str, Any]:
+    query = f"?status__exact={status}" + (f"&severity__exact={severity}" if severity else "")
+    return {"label": label, "word": severity or status, "total": total, "query": query, "chosen": chosen == (status, severity)}
 
 
 @admin.register(IssueTransition)

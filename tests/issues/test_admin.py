@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
@@ -15,6 +17,7 @@ from tests.factories.worlds import make_world
 pytestmark = pytest.mark.django_db
 
 LIST = "admin:issues_issue_changelist"
+RESOLVE = {"action": "resolve", "apply": "1", "reason": "spoken with the candidate"}
 
 
 @pytest.fixture
@@ -29,7 +32,8 @@ def operator() -> Client:
 def test_issues_are_decided_on_in_bulk_and_audited(operator: Client, action: str, status: str) -> None:
     issues = [make_world(name).issue for name in ("acme", "globex")]
 
-    operator.post(reverse(LIST), {"action": action, "_selected_action": [issue.pk for issue in issues]})
+    asked = {"apply": "1", "reason": "seen"} if action == "resolve" else {}
+    operator.post(reverse(LIST), {"action": action, "_selected_action": [issue.pk for issue in issues], **asked})
 
     assert set(Issue.objects.values_list("status", flat=True)) == {status}
     for issue in issues:
@@ -39,7 +43,7 @@ def test_issues_are_decided_on_in_bulk_and_audited(operator: Client, action: str
 
 def test_what_cannot_be_decided_is_said_and_the_rest_goes_through(operator: Client) -> None:
     resolved, fresh = (make_world(name).issue for name in ("acme", "globex"))
-    operator.post(reverse(LIST), {"action": "resolve", "_selected_action": [resolved.pk]})
+    operator.post(reverse(LIST), {**RESOLVE, "_selected_action": [resolved.pk]})
 
     page = operator.post(reverse(LIST), {"action": "acknowledge", "_selected_action": [resolved.pk, fresh.pk]}, follow=True)
 
@@ -54,7 +58,7 @@ def test_staff_without_the_right_to_change_issues_cannot_decide() -> None:
     client = client_of(looking)
 
     page = client.get(reverse(LIST))
-    client.post(reverse(LIST), {"action": "resolve", "_selected_action": [world.issue.pk]})
+    client.post(reverse(LIST), {**RESOLVE, "_selected_action": [world.issue.pk]})
 
     assert "acme sentence" in page.content.decode()
     world.issue.refresh_from_db()
@@ -66,7 +70,7 @@ def test_staff_cannot_decide_on_another_organization_s_issue() -> None:
     staff = member(world.organization, is_staff=True)
     staff.user_permissions.set(Permission.objects.all())
 
-    client_of(staff).post(reverse(LIST), {"action": "resolve", "_selected_action": [world.issue.pk, other.issue.pk]})
+    client_of(staff).post(reverse(LIST), {**RESOLVE, "_selected_action": [world.issue.pk, other.issue.pk]})
 
     world.issue.refresh_from_db()
     other.issue.refresh_from_db()
@@ -78,5 +82,6 @@ def test_the_page_shows_evidence_and_history(operator: Client) -> None:
 
     page = operator.get(reverse("admin:issues_issue_change", args=[world.issue.pk])).content.decode()
 
-    assert "&quot;limit&quot;: 7.0" in page
-    assert "Waiting in" in page or world.issue.sentence in page
+    assert re.search(r"<dt>Limit</dt><dd>7</dd>", page)
+    assert world.issue.sentence in page
+    assert "Stage changed" in page, "the candidate's timeline"

@@ -12,7 +12,17 @@ from unfold.decorators import display
 
 from accounts.staff import EvidenceAdmin, LongEvidenceAdmin, OwnRows, StaffAdmin
 from analytics import calendars
-from analytics.models import Baseline, BaselineRun, CalendarSegment, CategoryMetric, StageMetric, StageTarget, StageVisit, WorkingCalendar
+from analytics.models import (
+    Baseline,
+    BaselineRun,
+    CalendarSegment,
+    CategoryMetric,
+    Change,
+    StageMetric,
+    StageTarget,
+    StageVisit,
+    WorkingCalendar,
+)
 from analytics.public_holidays import public_holidays
 
 
@@ -119,4 +129,10 @@ class BaselineAdmin(EvidenceAdmin):
 @admin.register(BaselineRun)
 class BaselineRunAdmin(EvidenceAdmin):
     list_display = ("organization", "computed_at", "seconds")
+    list_select_related = ("organization",)
+
+
+@admin.register(Change)
+class ChangeAdmin(EvidenceAdmin):
+    list_display = ("organization", "at", "xid", "job_ids")
     list_select_related = ("organization",)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
-from django.http import Http404
+from django.http import Http404, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -14,19 +15,24 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView
 
 from accounts.selectors import organization_ids
-from analytics import drilldown, selectors
+from analytics import drilldown, finished, selectors
+from analytics.answers import Answer
+from analytics.cells import Question
 from analytics.csv_rendering import CsvRenderer
 from analytics.heatmap import Json
-from analytics.parameters import CommonParameters, DrilldownParameters, ExplainableParameters
+from analytics.live import Live, live
+from analytics.parameters import CommonParameters, DrilldownParameters, ExplainableParameters, OrgHeatmapParameters
 from analytics.past import as_known
 from analytics.shapes import JobHeatmapSerializer, OrgHeatmapSerializer, WaitingSerializer
 from analytics.stats_shapes import JobStatsSerializer
 from ats.filters import JobFilter
 from ats.models import Job
 from ats.selectors import jobs_of
+from config.drf import Revalidated
 
 #: what is told may also be taken into a spreadsheet
 TABULAR = (JSONRenderer, CsvRenderer)
@@ -42,13 +48,30 @@ def parsed(kind: type[Parameters], request: Request) -> Parameters:
     return parameters
 
 
+def is_json(request: Request) -> bool:
+    return isinstance(request.accepted_renderer, JSONRenderer)
+
+
+def answer(kept: Answer) -> HttpResponse:
+    """A finished answer, past the renderer."""
+    return HttpResponse(kept.body, content_type="application/json", headers={"ETag": kept.etag})
+
+
 def own_job(request: Request, job_id: int) -> Job:
     """The job, if it belongs to one of the person's organizations; otherwise there is no such job (404)."""
     return get_object_or_404(jobs_of(request.user).select_related("organization"), pk=job_id)
 
 
-class OrgHeatmap(GenericAPIView[Job]):
-    """All jobs × canonical stages in one answer, the most overdue job first."""
+class LiveView(Revalidated):
+    """What the views share: answers about now are about one moment, and carry a tag."""
+
+    def standing(self, request: Request, parameters: CommonParameters) -> Live:
+        """How things stand now in all of the person's organizations, for the clock asked for."""
+        return live(organization_ids(request.user), parameters.clock_asked, by_category=True)
+
+
+class OrgHeatmap(LiveView, GenericAPIView[Job]):
+    """Jobs × canonical stages, the most overdue job first: all in one answer, or with `page_size` in pages."""
 
     filterset_class = JobFilter
     pagination_class = None
@@ -60,20 +83,52 @@ class OrgHeatmap(GenericAPIView[Job]):
         return ({"job": row["job"], **cell} for row in data["rows"] for cell in row["cells"])
 
     @extend_schema(
-        parameters=[ExplainableParameters], responses=OrgHeatmapSerializer, filters=True, operation_id="org_heatmap", tags=["heatmap"]
+        parameters=[OrgHeatmapParameters],
+        responses=OrgHeatmapSerializer,
+        filters=True,
+        operation_id="org_heatmap",
+        tags=["heatmap"],
     )
-    def get(self, request: Request) -> Response:
-        parameters = parsed(ExplainableParameters, request)
-        jobs, explain = self.filter_queryset(Job.objects.all()), parameters.validated_data["explain"]
-        if explain and jobs.filter(organization__in=organization_ids(request.user)).count() > MOST_EXPLAINED:
-            raise ValidationError({"explain": [f"Narrow the jobs to {MOST_EXPLAINED} (status, department, search), or ask for one job."]})
-        question = parameters.question()
-        return Response(
-            selectors.org_heatmap(organization_ids=organization_ids(request.user), question=question, jobs=jobs, explain=explain)
-        )
+    def get(self, request: Request) -> HttpResponseBase:
+        parameters = parsed(OrgHeatmapParameters, request)
+        paging, standing = parameters.paging(), self.standing(request, parameters)
+        question, explain = parameters.question(standing.now.as_of), parameters.validated_data["explain"]
+        address = request.build_absolute_uri()
+
+        def link(cursor: str) -> str:
+            return str(replace_query_param(address, "cursor", cursor))
+
+        if question.stored and is_json(request) and not explain:
+            return answer(
+                finished.finished(
+                    finished.key_of(address, standing),
+                    standing,
+                    lambda: finished.org_heatmap_json(
+                        standing,
+                        selectors.top(question, standing.organization_ids),
+                        job_ids=self._narrowed(request, standing.organization_ids),
+                        paging=paging,
+                        link=link,
+                    ),
+                )
+            )
+        own, jobs = standing.organization_ids, self.filter_queryset(Job.objects.all())
+        if explain and (paging.size or jobs.filter(organization__in=own).count()) > MOST_EXPLAINED:
+            raise ValidationError(
+                {"explain": [f"Narrow the jobs to {MOST_EXPLAINED} (status, department, search, page_size), or ask for one job."]}
+            )
+        told = selectors.org_heatmap(organization_ids=own, question=question, jobs=jobs, explain=explain, paging=paging)
+        return Response(told | {which: link(told[which]) for which in ("next", "previous") if told[which]})
+
+    def _narrowed(self, request: Request, own: Sequence[int]) -> set[int] | None:
+        """The jobs the filters leave; None without any filter."""
+        if not JobFilter.base_filters.keys() & request.query_params.keys():
+            return None
+        jobs = self.filter_queryset(Job.objects.filter(organization__in=own))
+        return set(jobs.order_by().values_list("pk", flat=True))
 
 
-class JobHeatmap(APIView):
+class JobHeatmap(LiveView, APIView):
     """One job's stages with counts, durations, age bands and issues."""
 
     renderer_classes = TABULAR
@@ -82,23 +137,41 @@ class JobHeatmap(APIView):
         return ({"job": data["job"], **cell} for cell in data["stages"])
 
     @extend_schema(parameters=[ExplainableParameters], responses=JobHeatmapSerializer, operation_id="job_heatmap", tags=["heatmap"])
-    def get(self, request: Request, job_id: int) -> Response:
+    def get(self, request: Request, job_id: int) -> HttpResponseBase:
         parameters = parsed(ExplainableParameters, request)
-        explain = parameters.validated_data["explain"]
-        return Response(selectors.job_heatmap(job=own_job(request, job_id), question=parameters.question(), explain=explain))
+        standing = live(organization_ids(request.user), parameters.clock_asked, by_category=False)
+        question, explain = parameters.question(standing.now.as_of), parameters.validated_data["explain"]
+        if question.stored and is_json(request) and not explain:
+            return answer(
+                finished.finished(
+                    finished.key_of(request.build_absolute_uri(), standing),
+                    standing,
+                    lambda: self._finished(own_job(request, job_id), question, standing),
+                )
+            )
+        return Response(selectors.job_heatmap(job=own_job(request, job_id), question=question, explain=explain))
+
+    @staticmethod
+    def _finished(job: Job, question: Question, standing: Live) -> bytes:
+        top = selectors.top(question, [job.organization_id], connector_id=job.connector_id)
+        body = finished.job_heatmap_json(standing, top, job)
+        if body is None:
+            raise Http404
+        return body
 
 
-class JobStats(APIView):
+class JobStats(LiveView, APIView):
     """One job's funnel and where it loses people, its speed, time to hire and fill, offers, throughput and sources."""
 
     @extend_schema(parameters=[ExplainableParameters], responses=JobStatsSerializer, operation_id="job_stats", tags=["heatmap"])
     def get(self, request: Request, job_id: int) -> Response:
         parameters = parsed(ExplainableParameters, request)
+        question = parameters.question(self.standing(request, parameters).now.as_of)
         explain = parameters.validated_data["explain"]
-        return Response(selectors.job_stats(job=own_job(request, job_id), question=parameters.question(), explain=explain))
+        return Response(selectors.job_stats(job=own_job(request, job_id), question=question, explain=explain))
 
 
-class Drilldown(GenericAPIView[Any]):
+class Drilldown(LiveView, GenericAPIView[Any]):
     """The people waiting in a stage of a job, those who entered first on top: exactly the ``open`` of its cell.
 
     ``name`` is a stage's id or (in any case) its name, or a canonical stage such as ``interview``. A name that
@@ -126,7 +199,7 @@ class Drilldown(GenericAPIView[Any]):
     )
     def get(self, request: Request, job_id: int, name: str) -> Response:
         parameters = parsed(DrilldownParameters, request)
-        job, question = own_job(request, job_id), parameters.question()
+        job, question = own_job(request, job_id), parameters.question(self.standing(request, parameters).now.as_of)
         try:
             stages = drilldown.find_stages(job, name)
         except drilldown.AmbiguousStage as error:

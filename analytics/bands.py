@@ -10,6 +10,7 @@ stays are seen more often), so that ratio exceeds 1 in a perfectly healthy stage
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -102,7 +103,12 @@ class CellAges:
     heat: Band | None
     oldest_age: float | None
     overdue_days: float
-    on_time: Rate
+    n_on_time: int
+
+    @property
+    def on_time(self) -> Rate:
+        """M16: the share of open visits within the limit, in percent."""
+        return rate(self.n_on_time, self.open)
 
 
 def yardstick(
@@ -148,16 +154,18 @@ def on_time(ages: Sequence[float], limit: float) -> Rate:
 
 def measure_ages(ages: Sequence[float], measure: Yardstick) -> CellAges:
     """Everything a heatmap cell says of its open visits, from their ages in bd at one ``as_of``."""
-    bands = dict.fromkeys(Band, 0)
-    for age in ages:
-        bands[measure.thresholds.band(age)] += 1
+    ordered, limits, limit = sorted(ages), measure.thresholds, measure.limit.value
+    fresh = bisect_right(ordered, limits.fresh)
+    watch = max(fresh, bisect_right(ordered, limits.watch))
+    late = max(watch, bisect_right(ordered, limits.late))
+    n_on_time = bisect_right(ordered, limit)
     return CellAges(
-        open=len(ages),
-        bands=bands,
-        heat=heat(ages, measure.thresholds),
-        oldest_age=max(ages, default=None),
-        overdue_days=overdue_days(ages, measure.limit.value),
-        on_time=on_time(ages, measure.limit.value),
+        open=len(ordered),
+        bands={Band.FRESH: fresh, Band.WATCH: watch - fresh, Band.LATE: late - watch, Band.CRITICAL: len(ordered) - late},
+        heat=limits.band(ordered[-heat_rank(len(ordered))]) if ordered else None,
+        oldest_age=ordered[-1] if ordered else None,
+        overdue_days=overdue_days(ordered[n_on_time:], limit),
+        n_on_time=n_on_time,
     )
 
 

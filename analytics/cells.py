@@ -8,15 +8,16 @@ and are computed from the visits where they do not (another window or moment, or
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import Count, Q, QuerySet
 
 from analytics import baselines
 from analytics.baselines import Targets
-from analytics.calendars import JobClocks
+from analytics.calendars import JobClock, JobClocks
 from analytics.estimators import Unit
 from analytics.heatmap import Ages, Json, StageRef, Window, cell
 from analytics.models import CategoryMetric, StageMetric, StageVisit
@@ -86,6 +87,18 @@ def category_ref(category: StageCategory) -> StageRef:
 CANONICAL_STAGES = tuple(category_ref(category) for category in CATEGORY_RANK)
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A cell before anybody has looked at the clock: whose visits are open since when, and the numbers beside them."""
+
+    ref: StageRef
+    entered_open: Sequence[datetime]
+    numbers: CellNumbers
+    issues_open: int
+    #: whether anybody was ever there
+    used: bool
+
+
 class CellReader:
     """The cells of some jobs for one question, their stages grouped by ``group``.
 
@@ -101,37 +114,56 @@ class CellReader:
     def read(self, *, columns: Sequence[StageRef] | None = None) -> dict[int, list[Json]]:
         """Per job its cells in pipeline order: of the stages it has used, or with ``columns`` of these for every
         job, and of any other stage that some job uses."""
-        open_rows = list(open_visits(self._question).filter(job_id__in=self._by_id).values_list("job_id", "stage_id", "entered_at"))
+        clock = self._question.clock
+        found: dict[int, list[Json]] = {}
+        for job, job_clock, standings in self.standings(columns=columns):
+            ages = Ages(job_clock, self._question.as_of)
+            found[job.pk] = [
+                cell(one.ref, entered_open=one.entered_open, ages=ages, clock=clock, numbers=one.numbers, issues_open=one.issues_open)
+                for one in standings
+            ]
+        return found
+
+    def standings(self, *, columns: Sequence[StageRef] | None = None) -> Iterator[tuple[Job, JobClock, list[Standing]]]:
+        """Each job with its clock and its cells; columns as in ``read``."""
+        waiting, earliest = self._waiting()
         metrics = self._metrics()
         issues = list(self._issue_counts())
-        self._find_stages({row[1] for row in open_rows} | {stage_id for _, stage_id in metrics})
-        waiting: dict[Key, list[datetime]] = defaultdict(list)
-        for job_id, stage_id, entered_at in open_rows:
-            waiting[self._key(job_id, stage_id)].append(entered_at)
-        measured, unmeasured = self._numbers(metrics, waiting)
-        ages = self._ages(earliest=min((row[2] for row in open_rows), default=self._question.as_of))
+        self._find_stages({stage_id for _, stage_id in waiting} | {stage_id for _, stage_id in metrics})
+        entered: dict[Key, list[datetime]] = defaultdict(list)
+        for (job_id, stage_id), moments in waiting.items():
+            entered[self._key(job_id, stage_id)] += moments
+        measured, unmeasured = self._numbers(metrics, entered)
+        clocks = JobClocks(self._jobs, self._question.as_of, earliest, known_by=self._question.known_by)
         unresolved: dict[Key, int] = defaultdict(int)
         for job_id, stage_id, count in issues:
             if stage_id in self._refs:
                 unresolved[self._key(job_id, stage_id)] += count
 
-        used = {*waiting, *measured}
+        used = {*entered, *measured}
         refs = sorted({*self._refs.values(), *(columns or ())}, key=lambda ref: ref.sort_key)
-        return {
-            job.pk: [
-                cell(
-                    ref,
-                    entered_open=waiting.get((job.pk, ref.id), ()),
-                    ages=ages[job.pk],
-                    clock=self._question.clock,
-                    numbers=measured.get((job.pk, ref.id)) or unmeasured(job, ref.category),
-                    issues_open=unresolved.get((job.pk, ref.id), 0),
-                )
-                for ref in refs
-                if columns is not None or (job.pk, ref.id) in used
-            ]
-            for job in self._jobs
-        }
+        for job in self._jobs:
+            yield (
+                job,
+                clocks.of(job),
+                [
+                    Standing(
+                        ref,
+                        entered.get((job.pk, ref.id), ()),
+                        measured.get((job.pk, ref.id)) or unmeasured(job, ref.category),
+                        unresolved.get((job.pk, ref.id), 0),
+                        (job.pk, ref.id) in used,
+                    )
+                    for ref in refs
+                    if columns is not None or (job.pk, ref.id) in used
+                ],
+            )
+
+    def _waiting(self) -> tuple[dict[tuple[int, int], list[datetime]], datetime]:
+        """By (job, stage) when each open visit began, and the earliest of these moments."""
+        rows = open_visits(self._question).filter(job_id__in=self._by_id).values_list("job_id", "stage_id")
+        found = {(job_id, stage_id): moments for job_id, stage_id, moments in rows.annotate(entered=ArrayAgg("entered_at"))}
+        return found, min((min(moments) for moments in found.values()), default=self._question.as_of)
 
     def _metrics(self) -> dict[tuple[int, int], StageMetric | None]:
         """The (job, stage) pairs ever used, with what is kept on them; about the past only the pairs are known."""
@@ -188,11 +220,6 @@ class CellReader:
         place = None if ref.order is None else ref.order + 999 if pooled else ref.order
         job = self._by_id[key[0]]
         return Place(job, tuple(stage_ids), ref.category, place, targets.target(job, stage_ids, ref.category))
-
-    def _ages(self, *, earliest: datetime) -> dict[int, Ages]:
-        as_of = self._question.as_of
-        clocks = JobClocks(self._jobs, as_of, earliest, known_by=self._question.known_by)
-        return {job.pk: Ages(clocks.of(job), as_of) for job in self._jobs}
 
 
 def _unused(job: Job, category: str, targets: Targets) -> Place:

@@ -172,6 +172,11 @@ class CompiledCalendar:
         self._rates: list[float] = []
         self._build()
 
+    @property
+    def latest(self) -> datetime:
+        """The end of the range."""
+        return _from_epoch(self._starts[-1])
+
     def position(self, t: datetime) -> float:
         """Unrounded business days from the start of the range to t."""
         return self._position(_epoch(t))

@@ -18,6 +18,7 @@ from analytics.samples import Counts
 
 if TYPE_CHECKING:
     from analytics.numbers import CellNumbers
+    from ats.models import Job
 
 Json = dict[str, Any]
 
@@ -73,15 +74,23 @@ class Ages:
 def cell(stage: StageRef, *, entered_open: Sequence[datetime], ages: Ages, clock: str, numbers: CellNumbers, issues_open: int) -> Json:
     """One cell. ``entered_open``: when each open visit began; bands, limit and overdue days are in business days."""
     waiting = measure_ages(ages.bd(entered_open), numbers.measure)
-    oldest = ages.on(clock, [min(entered_open)])[0] if entered_open else None
+    told = fixed_cell(stage, n_open=waiting.open, clock=clock, numbers=numbers, issues_open=issues_open)
+    return told | {
+        "bands": {str(band): count for band, count in waiting.bands.items()},
+        "heat": None if waiting.heat is None else str(waiting.heat),
+        "oldest_age": ages.on(clock, [min(entered_open)])[0] if entered_open else None,
+        "overdue_days": waiting.overdue_days,
+    }
+
+
+def fixed_cell(stage: StageRef, *, n_open: int, clock: str, numbers: CellNumbers, issues_open: int) -> Json:
+    """What of a cell does not move with time alone."""
     unit, counts = Unit(clock), numbers.counts
     return {
         "stage": stage.as_dict(),
-        "open": waiting.open,
+        "open": n_open,
         "entered": counts.entered,
         "exited": counts.exited,
-        "bands": {str(band): count for band, count in waiting.bands.items()},
-        "heat": None if waiting.heat is None else str(waiting.heat),
         "avg_duration_hours": counts.avg_hours,
         "p50": estimate_dict(numbers.curve.median(unit)),
         "p85": estimate_dict(numbers.curve.upper(unit)),
@@ -89,10 +98,12 @@ def cell(stage: StageRef, *, entered_open: Sequence[datetime], ages: Ages, clock
         "delay": _delay(numbers),
         "pass_through": passed(counts),
         "drop_off": dropped(counts),
-        "oldest_age": oldest,
-        "overdue_days": waiting.overdue_days,
         "issues_open": issues_open,
     }
+
+
+def job_dict(job: Job) -> Json:
+    return {"id": job.pk, "title": str(job), "department": job.department, "status": job.status, "organization": job.organization_id}
 
 
 def totals(cells: Iterable[Mapping[str, Any]]) -> Json:

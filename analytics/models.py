@@ -328,3 +328,20 @@ class BaselineRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.computed_at:%Y-%m-%d %H:%M}"
+
+
+class Change(models.Model):
+    """That a transaction may have changed rows of a heatmap; written by triggers, read by ``analytics.changes``."""
+
+    organization = models.ForeignKey(Organization, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+")
+    #: None: all jobs; empty: none of them, but what stands around them (how fresh the facts are)
+    job_ids = ArrayField(models.BigIntegerField(), null=True)
+    #: the writing transaction. Ids of rows do not follow the order of commits; a snapshot knows what it could see
+    xid = models.BigIntegerField()
+    at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["organization", "xid"], name="change_since")]
+
+    def __str__(self) -> str:
+        return f"Change {self.pk}"

@@ -11,7 +11,9 @@ from rest_framework import serializers
 from analytics.bands import Band
 from analytics.cells import DEFAULT_WINDOW_DAYS, Question
 from analytics.drilldown import Wanted
+from analytics.estimators import Unit
 from analytics.heatmap import Window
+from analytics.paging import MAX_PAGE_SIZE, Paging
 
 #: Earlier moments are typing errors, later ones cannot be answered.
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -67,22 +69,41 @@ class CommonParameters(serializers.Serializer[Any]):
             raise serializers.ValidationError({"from": ["Must lie before the end of the window."]})
         return attrs
 
-    def question(self) -> Question:
-        """The parsed parameters; call after ``is_valid``."""
+    @property
+    def clock_asked(self) -> str:
+        return str(self.validated_data.get("clock", Unit.BUSINESS_DAYS.value))
+
+    def question(self, live_at: datetime | None = None) -> Question:
+        """The parsed parameters; call after ``is_valid``. ``live_at``: the moment of an answer about now."""
         given, now = self.validated_data, timezone.now()
-        as_of = min(given.get("as_of", now), now)
+        as_of = min(given["as_of"], now) if "as_of" in given else live_at or now
         window = None
         if "from" in given:
             window = Window(given["from"], given.get("to", as_of))
         elif given.get("window", DEFAULT_WINDOW_DAYS) != DEFAULT_WINDOW_DAYS:
             window = Window.of_days(given["window"], as_of)
-        return Question(as_of=as_of, live="as_of" not in given, clock=given.get("clock", "bd"), window=window)
+        return Question(as_of=as_of, live="as_of" not in given, clock=self.clock_asked, window=window)
 
 
 class ExplainableParameters(CommonParameters):
     explain = serializers.BooleanField(
         required=False, default=False, help_text="Also list who was counted, and who was left out with the reason."
     )
+
+
+class OrgHeatmapParameters(ExplainableParameters):
+    page_size = serializers.IntegerField(
+        required=False, min_value=1, max_value=MAX_PAGE_SIZE, help_text="Jobs per page. Default: all jobs in one answer."
+    )
+    cursor = serializers.CharField(
+        required=False,
+        max_length=2000,
+        help_text="Position, as found in `next` and `previous`; pages of one ranking neither skip nor repeat.",
+    )
+
+    def paging(self) -> Paging:
+        """Raises ``ValidationError`` for a cursor of something else."""
+        return Paging.of(self.validated_data)
 
 
 class DrilldownParameters(CommonParameters):

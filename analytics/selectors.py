@@ -14,32 +14,61 @@ from django.db.models import QuerySet
 
 from analytics.cells import CANONICAL_STAGES, CellReader, Question, canonical, stage_ref
 from analytics.explaining import exactly, explain_cells
-from analytics.heatmap import Json, totals
+from analytics.heatmap import Json, job_dict, totals
 from analytics.job_facts import facts_of
+from analytics.live import live
+from analytics.paging import ALL, Paging
 from analytics.past import as_known
+from analytics.ranking import paged
 from analytics.stats import statistics
 from ats.models import Job
 from connectors.models import Connector
 
 
-def org_heatmap(*, organization_ids: Sequence[int], question: Question, jobs: QuerySet[Job] | None = None, explain: bool = False) -> Json:
-    """All jobs × canonical stages in one answer: ``{as_of, window, clock, freshness, stages, rows}``.
+def org_heatmap(
+    *,
+    organization_ids: Sequence[int],
+    question: Question,
+    jobs: QuerySet[Job] | None = None,
+    explain: bool = False,
+    paging: Paging = ALL,
+) -> Json:
+    """Jobs × canonical stages: ``{as_of, window, clock, freshness, stages, rows, total, next, previous}``.
 
     ``jobs`` narrows the organizations' jobs. A canonical stage is a category, so that jobs of different pipelines
     and providers share columns: its cell pools the visits of the job's stages in that category. Every row has one
-    cell per entry of ``stages``, in their order; the most overdue job comes first. Costs the same number of
-    queries for any number of jobs.
+    cell per entry of ``stages``, in their order; the most overdue job comes first. ``next`` and ``previous`` are cursors.
+    Costs the same number of queries for any number of jobs.
     """
     chosen = (Job.objects.all() if jobs is None else jobs).filter(organization_id__in=organization_ids)
+    page = None
+    if question.live and paging.size is not None:
+        # who is on the page is told by what is remembered; only their cells are read
+        standing = live(organization_ids, question.clock, by_category=True)
+        page = paged(standing, set(chosen.order_by().values_list("pk", flat=True)), paging)
+        chosen = chosen.filter(pk__in=[row.job_id for row in page.rows])
     found = list(chosen.select_related("organization"))
     with as_known(question.known_by, organization_ids):
         cells = CellReader(found, exactly(question) if explain else question, canonical).read(columns=CANONICAL_STAGES)
         if explain:
             explain_cells(cells, found, question)
     rows = [{"job": job_dict(job), **totals(cells[job.pk]), "cells": cells[job.pk]} for job in found]
-    rows.sort(key=lambda row: (-row["overdue_days"], row["job"]["title"], row["job"]["id"]))
+    if page is None:
+        ranked = sorted(((-row["overdue_days"], row["job"]["title"], row["job"]["id"]), row) for row in rows)
+        whole = paging.page(ranked, question.as_of)
+        rows, total, following, previous = list(whole.rows), whole.total, whole.next, whole.previous
+    else:
+        places = {row.job_id: place for place, row in enumerate(page.rows)}
+        rows.sort(key=lambda row: places[row["job"]["id"]])
+        total, following, previous = page.total, page.next, page.previous
     columns = [one["stage"] for one in rows[0]["cells"]] if rows else [ref.as_dict() for ref in CANONICAL_STAGES]
-    return _top(question, freshness(organization_ids=organization_ids, as_of=question.as_of)) | {"stages": columns, "rows": rows}
+    return _top(question, freshness(organization_ids=organization_ids, as_of=question.as_of)) | {
+        "stages": columns,
+        "rows": rows,
+        "total": total,
+        "next": following.text() if following else None,
+        "previous": previous.text() if previous else None,
+    }
 
 
 def job_heatmap(*, job: Job, question: Question, explain: bool = False) -> Json:
@@ -62,10 +91,6 @@ def job_stats(*, job: Job, question: Question, explain: bool = False) -> Json:
         facts = facts_of(job, question)
     state = freshness(organization_ids=[job.organization_id], as_of=question.as_of, connector_id=job.connector_id)
     return _top(question, state) | {"job": job_dict(job), **statistics(facts, explain=explain)}
-
-
-def job_dict(job: Job) -> Json:
-    return {"id": job.pk, "title": str(job), "department": job.department, "status": job.status, "organization": job.organization_id}
 
 
 def freshness(*, organization_ids: Sequence[int], as_of: datetime, connector_id: int | None = None) -> Json:
@@ -93,6 +118,11 @@ def freshness(*, organization_ids: Sequence[int], as_of: datetime, connector_id:
         "stale": any(one["stale"] for one in counted),
         "connectors": listed,
     }
+
+
+def top(question: Question, organization_ids: Sequence[int], *, connector_id: int | None = None) -> Json:
+    """What every answer says first."""
+    return _top(question, freshness(organization_ids=organization_ids, as_of=question.as_of, connector_id=connector_id))
 
 
 def _top(question: Question, state: Json) -> Json:

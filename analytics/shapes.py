@@ -212,6 +212,9 @@ class RowSerializer(serializers.Serializer[Any]):
 class OrgHeatmapSerializer(AnswerSerializer):
     stages = StageSerializer(many=True)
     rows = RowSerializer(many=True)
+    total = serializers.IntegerField(help_text="Jobs in all pages.")
+    next = serializers.CharField(allow_null=True, help_text="Address of the next page; null at the end and without pages.")
+    previous = serializers.CharField(allow_null=True)
 
 
 class JobHeatmapSerializer(AnswerSerializer):

@@ -10,7 +10,7 @@ from typing import Any
 from celery import shared_task
 
 from accounts.models import Organization
-from analytics import baselines, calendars, rebuilding, services
+from analytics import baselines, calendars, changes, rebuilding, services
 from config import flow
 from connectors.batches import carry
 
@@ -55,8 +55,9 @@ def _refresh() -> None:
 
 @shared_task(name="analytics.refresh_aged")
 def refresh_aged() -> None:
-    """Percentiles of cells that only time has changed: people wait on. Calendars whose zone or year has changed."""
+    """Percentiles of cells that only time has changed: people wait on. Calendars whose zone or year has changed. Old notes."""
     calendars.recompile_all()
+    changes.prune()
     services.refresh_dirty(aged=True)
     baselines.refresh_all_due()
 

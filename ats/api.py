@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 from ats.filters import JobFilter
 from ats.models import Application, Candidate, CandidateEvent, Job, Stage
 from ats.selectors import applications_of, candidates_of, jobs_of, timeline_of, with_counts
+from config.drf import Revalidated
 
 
 class JobSerializer(serializers.ModelSerializer[Job]):
@@ -31,7 +32,7 @@ class JobSerializer(serializers.ModelSerializer[Job]):
         )  # fmt: skip
 
 
-class JobList(ListAPIView[Job]):
+class JobList(Revalidated, ListAPIView[Job]):
     """The jobs of your organizations."""
 
     serializer_class = JobSerializer
@@ -130,7 +131,7 @@ class CandidateSerializer(serializers.ModelSerializer[Candidate]):
         )  # fmt: skip
 
 
-class CandidateDetail(APIView):
+class CandidateDetail(Revalidated, APIView):
     """One person: how each application stands, and everything that happened across them, oldest first."""
 
     @extend_schema(responses=CandidateSerializer, operation_id="candidate", tags=["candidates"])

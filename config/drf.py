@@ -8,6 +8,7 @@ import json
 import logging
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import blake2b
 from http import HTTPStatus
 from typing import Any
 
@@ -15,7 +16,8 @@ from django.core.exceptions import FieldDoesNotExist, PermissionDenied
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.core.signals import got_request_exception
 from django.db.models import F, Field, Model, Q, QuerySet
-from django.http import Http404, HttpRequest, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.utils.cache import get_conditional_response, patch_cache_control
 from redis.exceptions import RedisError
 from rest_framework import exceptions
 from rest_framework.pagination import BasePagination
@@ -125,6 +127,37 @@ def expected_version(request: Request) -> int | None:
     if header != f'"{tag}"' or not tag.isdecimal() or len(tag) > 10:
         raise PreconditionFailed()
     return int(tag)
+
+
+class Revalidated:
+    """A view whose answers carry a tag of their content, and are not sent again to a client that has them (304).
+
+    The tag is made of the answer itself, so a 304 can hide nothing. Nobody but the client may keep an answer, and it has
+    to ask every time whether the answer still stands.
+    """
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        response = super().finalize_response(request, response, *args, **kwargs)  # type: ignore[misc]
+        if request.method not in ("GET", "HEAD") or response.status_code != HTTPStatus.OK:
+            return response
+        if isinstance(response, Response):
+            response.add_post_render_callback(lambda rendered: revalidated(request, rendered))
+            return response
+        return revalidated(request, response)
+
+
+def revalidated(request: Request, response: HttpResponse) -> HttpResponse:
+    """The answer with its tag, or 304 if the client has it."""
+    if not response.has_header("ETag"):
+        response["ETag"] = content_tag(response.content)
+    patch_cache_control(response, private=True, no_cache=True)
+    found: HttpResponse | None = get_conditional_response(request._request, etag=response["ETag"], response=response)
+    return found or response
+
+
+def content_tag(body: bytes) -> str:
+    """A weak tag of the content itself: where the tag is the same, so is everything the client would read."""
+    return f'W/"{blake2b(body, digest_size=16).hexdigest()}"'
 
 
 # --- throttling ----------------------------------------------------------------------------------

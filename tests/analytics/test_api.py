@@ -257,14 +257,14 @@ class TestOrgHeatmap:
 
         add_job()
         services.refresh_cells(organization_id=job.organization_id, as_of=timezone.now())
-        # session, user, memberships, jobs, open visits, cells, issues, stages, baselines, pooled cells, targets, calendars,
-        # holds, freshness
-        with django_assert_num_queries(14):
+        # session, user, memberships, changes, jobs' ids, jobs, open visits, cells, issues, stages, baselines, pooled cells, targets,
+        # calendars, holds, freshness
+        with django_assert_num_queries(16):
             api.get("/ats/heatmap")
         for _ in range(4):
             add_job()
         services.refresh_cells(organization_id=job.organization_id, as_of=timezone.now())
-        with django_assert_num_queries(14):
+        with django_assert_num_queries(16):
             assert len(api.get("/ats/heatmap").json()["rows"]) == 6
 
     def test_staleness_is_told(self, api: Client, job: Job) -> None:
@@ -389,8 +389,8 @@ class TestDrilldown:
             issue_about(waiting(job, screen, days=3))
         address = f"/ats/jobs/{job.pk}/stage/{screen.pk}/candidates"
         for size in (1, 12):
-            # session, user, job, stages, targets, its cell, baselines, page, calendars, holds, issues
-            with django_assert_num_queries(11):
+            # session, user, memberships, changes, job, stages, targets, its cell, baselines, page, calendars, holds, issues
+            with django_assert_num_queries(13):
                 assert len(api.get(address, {"page_size": size}).json()["results"]) == size
 
 

@@ -6,7 +6,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from accounts.models import Membership, Organization, Role, User
-from analytics.models import Baseline, BaselineRun, CalendarSegment, CategoryMetric, StageMetric, StageTarget, StageVisit, WorkingCalendar
+from analytics.models import (
+    Baseline,
+    BaselineRun,
+    CalendarSegment,
+    CategoryMetric,
+    Change,
+    StageMetric,
+    StageTarget,
+    StageVisit,
+    WorkingCalendar,
+)
 from ats.models import Application, Job, Stage
 from connectors.models import Batch, Connector, ProviderRecord, RawEvent, SyncRun
 from issues.models import Issue
@@ -69,6 +79,7 @@ def _yardsticks(organization: Organization, job: Job) -> tuple[object, ...]:
         Baseline.objects.create(organization=organization, level=Baseline.Level.ORGANIZATION, category="screen"),
         StageTarget.objects.create(organization=organization, category="offer", business_days=3),
         BaselineRun.objects.create(organization=organization, computed_at=began, seconds=0),
+        Change.objects.create(organization=organization, job_ids=[job.pk], xid=0, at=began),
     )
 
 

@@ -77,6 +77,17 @@ def url(name: str, schemes: tuple[str, ...]) -> str:
     return value
 
 
+def address(name: str) -> tuple[str, int] | None:
+    """``host:port``; None where it is unset."""
+    value = text(name)
+    if not value:
+        return None
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdigit() or not 1 <= int(port) <= 65_535:
+        raise ImproperlyConfigured(f"{name} must be host:port, such as 0.0.0.0:9464, not {value!r}.")
+    return host.strip("[]"), int(port)
+
+
 @cache
 def dotenv(path: Path) -> dict[str, str]:
     """The assignments of a ``.env`` file: ``NAME=value`` lines, ``#`` comments, optional quotes, nothing expanded."""

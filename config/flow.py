@@ -56,6 +56,7 @@ QUEUES = {
     "triggers.*": "tasks",
     "realtime.*": "updates",
     "ats.*": "normalized-events",
+    "config.*": "updates",
     "connectors.sync": "sync",
     "connectors.*": "raw-events",
     "accounts.*": "raw-events",

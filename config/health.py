@@ -13,10 +13,11 @@ from django.conf import settings
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
 from django.views.decorators.http import require_safe
-from django_prometheus.exports import ExportToDjangoView
+from prometheus_client import CONTENT_TYPE_LATEST
 
-from config import row_metrics
+from config import exposition, heartbeats, row_metrics
 from config.drf import problem_response
 
 logger = logging.getLogger(__name__)
@@ -40,10 +41,15 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Everything a request needs is there: 200, or 503 with the checks that failed. Names no host, shows no error text."""
+    """Everything is there that the product needs: 200, or 503 with the checks that failed. Names no host, shows no error text.
+
+    ``?exclude=heartbeat`` leaves a check out: a load balancer may go on sending people to pages that show what is
+    there while workers are down.
+    """
     if stopping.is_set():
         return problem_response(request, 503, "Not ready: this process is stopping.", checks={"process": "stopping"})
-    checks = {name: _outcome(name, check) for name, check in CHECKS.items()}
+    excluded = set(request.GET.getlist("exclude"))
+    checks = {name: _outcome(name, check) for name, check in CHECKS.items() if name not in excluded}
     if all(outcome == "ok" for outcome in checks.values()):
         return JsonResponse({"status": "ok", "checks": checks})
     failed = ", ".join(name for name, outcome in checks.items() if outcome != "ok")
@@ -80,7 +86,21 @@ def _migrations() -> None:
         raise NotReady(f"{len(waiting)} migrations wait; run manage.py migrate")
 
 
-CHECKS: dict[str, Callable[[], None]] = {"database": _database, "broker": _broker, "migrations": _migrations}
+def _heartbeat() -> None:
+    through = heartbeats.last_through()
+    if through is None:
+        raise NotReady("no message has come from beat through a worker yet; are beat and worker running?")
+    age = timezone.now() - through
+    if age > heartbeats.READY_WITHIN:
+        raise NotReady(f"no message has come from beat through a worker for {age.total_seconds():.0f} s; are beat and worker running?")
+
+
+CHECKS: dict[str, Callable[[], None]] = {
+    "database": _database,
+    "broker": _broker,
+    "migrations": _migrations,
+    "heartbeat": _heartbeat,
+}
 
 
 @require_safe
@@ -89,9 +109,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     that connect directly from this machine or a private network. A request that came through a proxy does not count
     as local: every visitor of a site behind a proxy on the same machine would."""
     if _may_scrape(request):
-        exported: HttpResponse = ExportToDjangoView(request)
-        exported.content += row_metrics.latest()
-        return exported
+        return HttpResponse(exposition.latest() + row_metrics.latest(), content_type=CONTENT_TYPE_LATEST)
     return problem_response(request, 403, "Metrics are for operators: send METRICS_TOKEN as a bearer token, or log in as staff.")
 
 

@@ -1,77 +1,179 @@
 """Gauges read from the rows when Prometheus asks: what waits, for how long, and what has gone wrong.
 
-The rows are the record, so these are right whichever process answers, and after any restart. Each query is served
-by a partial index over what is unfinished or dead, whatever the size of the ledger.
+The rows are the record, so these are right whichever web process answers, and after any restart. Each query is served
+by a partial index over what is unfinished or dead, whatever the size of the ledger. With several web processes every
+one of them exports the same: take ``max``, never ``sum``.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from datetime import datetime
 
-from django.db import DatabaseError
+import redis
+from django.conf import settings
+from django.db import DatabaseError, connection
 from django.db.models import Count, Min
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from config import flow
+from config import flow, heartbeats, schedules
+from connectors import registry
 from connectors.models import Batch, Connector, RawEvent, SyncRun
+
+#: A broker that takes longer to say how long its queues are is as good as down.
+PATIENCE_SECONDS = 2
+SYNC = "connectors.sync"
 
 
 class RowMetrics(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         up = GaugeMetricFamily("stagewatch_database_up", "1 if the rows behind these gauges could be read")
+        now = timezone.now()
         try:
-            families = [*_batches(timezone.now()), *_connectors(timezone.now()), _dead_letters()]
+            families = [
+                *_batches(now), *_runs(now), *_connectors(now), *_set_aside(), *_processes(now), *_schedules(now), _database_connections(),
+            ]  # fmt: skip
         except DatabaseError:
             families = []
         up.add_metric([], 1 if families else 0)
-        yield from (up, *families)
+        yield from (up, *families, *_broker())
 
     def describe(self) -> list[GaugeMetricFamily]:
         return []  # so that registering reads no row
 
 
 def _batches(now: datetime) -> Iterator[GaugeMetricFamily]:
-    waiting = GaugeMetricFamily("stagewatch_batches_waiting", "Batches on the road, by the step they wait for", labels=["step"])
-    oldest = GaugeMetricFamily("stagewatch_oldest_batch_seconds", "Age of the oldest of them", labels=["step"])
+    labels = ["step", "queue"]
+    waiting = GaugeMetricFamily("stagewatch_batches_waiting", "Batches on the road, by the step and queue they wait for", labels=labels)
+    oldest = GaugeMetricFamily("stagewatch_oldest_batch_seconds", "Age of the oldest of them", labels=labels)
     unfinished = Batch.objects.filter(finished_at=None, failed_at=None).order_by().values("step")
     found = {row["step"]: row for row in unfinished.annotate(count=Count("pk"), oldest=Min("created_at"))}
     for step in flow.STEPS:
         row = found.get(step)
-        waiting.add_metric([step], row["count"] if row else 0)
-        oldest.add_metric([step], (now - row["oldest"]).total_seconds() if row else 0)
+        waiting.add_metric([step, flow.QUEUES[step]], row["count"] if row else 0)
+        oldest.add_metric([step, flow.QUEUES[step]], _age(now, row["oldest"]) if row else 0)
     yield waiting
+    yield oldest
+
+
+def _runs(now: datetime) -> Iterator[GaugeMetricFamily]:
+    unended = SyncRun.objects.exclude(state__in=SyncRun.ENDED).order_by().values("state").annotate(count=Count("pk"))
+    states = {row["state"]: row["count"] for row in unended}
+    runs = GaugeMetricFamily("stagewatch_sync_runs_unended", "Sync runs that have not ended, by state", labels=["state"])
+    for state in SyncRun.State.values:
+        if state not in SyncRun.ENDED:
+            runs.add_metric([state], states.get(state, 0))
+    yield runs
+    oldest = GaugeMetricFamily(
+        "stagewatch_oldest_queued_run_seconds", "Time the first sync run in the queue has waited for a syncer", labels=["queue"]
+    )
+    # one that backs off after a fault waits for the time it was given, not for a syncer
+    queued = SyncRun.objects.filter(state=SyncRun.State.QUEUED, attempts=0).aggregate(oldest=Min("requested_at"))["oldest"]
+    oldest.add_metric([flow.QUEUES[SYNC]], _age(now, queued) if queued else 0)
     yield oldest
 
 
 def _connectors(now: datetime) -> Iterator[GaugeMetricFamily]:
     stalest = GaugeMetricFamily(
-        "stagewatch_stalest_connector_seconds", "Time since the last facts of the active connector that is most behind"
+        "stagewatch_stalest_connector_seconds", "Time since the last facts of the active, polled connector that is most behind"
     )
-    broken = GaugeMetricFamily("stagewatch_connectors", "Connectors by status", labels=["status"])
-    runs = GaugeMetricFamily("stagewatch_sync_runs_unended", "Sync runs that have not ended, by state", labels=["state"])
-    counted = Connector.objects.order_by().values("status").annotate(count=Count("pk"), oldest=Min("fresh_at"))
-    by_status = {row["status"]: (row["count"], row["oldest"]) for row in counted}
+    stale = GaugeMetricFamily("stagewatch_stale_connectors", "Active, polled connectors too far behind for rules to judge by")
+    by_status = GaugeMetricFamily("stagewatch_connectors", "Connectors by status", labels=["status"])
+    counts = dict(Connector.objects.order_by().values_list("status").annotate(Count("pk")))
     for status in Connector.Status.values:
-        broken.add_metric([status], by_status.get(status, (0, None))[0])
-    _, fresh_at = by_status.get(Connector.Status.ACTIVE, (0, None))
-    if fresh_at is not None:
-        stalest.add_metric([], (now - fresh_at).total_seconds())
-    unended = SyncRun.objects.exclude(state__in=SyncRun.ENDED).order_by().values("state").annotate(count=Count("pk"))
-    states = {row["state"]: row["count"] for row in unended}
-    for state in SyncRun.State.values:
-        if state not in SyncRun.ENDED:
-            runs.add_metric([state], states.get(state, 0))
-    yield from (stalest, broken, runs)
+        by_status.add_metric([status], counts.get(status, 0))
+    polled = [name for name, provider in registry.PROVIDERS.items() if provider.capabilities.polls]
+    expected = Connector.objects.filter(status=Connector.Status.ACTIVE, provider__in=polled).annotate(
+        heard_at=Coalesce("fresh_at", "created_at")  # one that has never succeeded is behind since it was made
+    )
+    oldest = expected.aggregate(oldest=Min("heard_at"))["oldest"]
+    stalest.add_metric([], _age(now, oldest) if oldest else 0)
+    stale.add_metric([], expected.filter(heard_at__lt=now - settings.STALE_AFTER).count())
+    yield from (stalest, stale, by_status)
 
 
-def _dead_letters() -> GaugeMetricFamily:
+def _set_aside() -> Iterator[GaugeMetricFamily]:
     dead = GaugeMetricFamily("stagewatch_dead_letters", "Raw events set aside, waiting for a person")
     dead.add_metric([], RawEvent.objects.filter(state=RawEvent.State.DEAD).count())
-    return dead
+    given_up = GaugeMetricFamily("stagewatch_batches_stopped", "Batches that were given up and wait for a person")
+    given_up.add_metric([], Batch.objects.exclude(failed_at=None).count())
+    yield from (dead, given_up)
+
+
+def _processes(now: datetime) -> Iterator[GaugeMetricFamily]:
+    heard = GaugeMetricFamily(
+        "stagewatch_process_heartbeat_seconds", "Time since any process of a kind was heard of; infinite if never", labels=["process"]
+    )
+    for kind, at in heartbeats.last_heard().items():
+        heard.add_metric([kind], _age(now, at) if at else math.inf)
+    yield heard
+    flowed = GaugeMetricFamily(
+        "stagewatch_queue_heartbeat_seconds",
+        "Time since a heartbeat went from beat through a queue and a worker into a row; infinite if never",
+        labels=["queue"],
+    )
+    for queue, at in heartbeats.queues_heard().items():
+        flowed.add_metric([queue], _age(now, at) if at else math.inf)
+    yield flowed
+
+
+def _schedules(now: datetime) -> Iterator[GaugeMetricFamily]:
+    late = GaugeMetricFamily(
+        "stagewatch_schedule_late_seconds", "Time by which a schedule's latest slot has not been run; 0 if it was", labels=["schedule"]
+    )
+    failed = GaugeMetricFamily("stagewatch_schedule_failed", "1 if a schedule's last run ended with an error", labels=["schedule"])
+    for standing in schedules.standings(now):
+        late.add_metric([standing.task], standing.late_seconds)
+        failed.add_metric([standing.task], 1 if standing.failed else 0)
+    yield from (late, failed)
+
+
+def _database_connections() -> GaugeMetricFamily:
+    family = GaugeMetricFamily("stagewatch_database_connections", "Connections to the database, by state, and the limit", labels=["state"])
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """select coalesce(sum((state = 'active')::int), 0), coalesce(sum((state like 'idle in transaction%%')::int), 0), count(*),
+                      current_setting('max_connections')::int
+               from pg_stat_activity where datname = current_database()""",
+            [],
+        )
+        for state, count in zip(("active", "idle_in_transaction", "all", "limit"), cursor.fetchone(), strict=True):
+            family.add_metric([state], count)
+    return family
+
+
+def _broker() -> Iterator[GaugeMetricFamily]:
+    up = GaugeMetricFamily("stagewatch_broker_up", "1 if the broker answered")
+    messages = GaugeMetricFamily(
+        "stagewatch_queue_messages", "Messages in a queue, beside those workers hold; hints, not the work itself", labels=["queue"]
+    )
+    held = GaugeMetricFamily("stagewatch_unacknowledged_messages", "Messages that workers hold")
+    queues = sorted(set(flow.QUEUES.values()))
+    client = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=PATIENCE_SECONDS, socket_connect_timeout=PATIENCE_SECONDS)
+    try:
+        with client, client.pipeline(transaction=False) as asked:
+            for queue in queues:
+                asked.llen(queue)
+            asked.hlen("unacked")
+            *lengths, unacknowledged = asked.execute()
+    except (redis.RedisError, OSError):
+        up.add_metric([], 0)
+        yield up
+        return
+    up.add_metric([], 1)
+    for queue, length in zip(queues, lengths, strict=True):
+        messages.add_metric([queue], length)
+    held.add_metric([], unacknowledged)
+    yield from (up, messages, held)
+
+
+def _age(now: datetime, then: datetime) -> float:
+    return max((now - then).total_seconds(), 0)
 
 
 _registry = CollectorRegistry(auto_describe=False)

@@ -184,7 +184,7 @@ CELERY_TASK_SOFT_TIME_LIMIT = 300
 CELERY_TASK_TIME_LIMIT = 360
 CELERY_TASK_DEFAULT_QUEUE = "sync"
 CELERY_TASK_CREATE_MISSING_QUEUES = True
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULER = "config.beat:Scheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5
 CELERY_TIMEZONE = "UTC"
 
@@ -285,6 +285,8 @@ ADMIN_LOG_RETENTION = timedelta(days=env.integer("ADMIN_LOG_RETENTION_DAYS", 730
 SENTRY_DSN = env.text("SENTRY_DSN")
 #: scrapers send it as a bearer token; unset, only staff and direct connections from private addresses may scrape
 METRICS_TOKEN = env.text("METRICS_TOKEN")
+#: host:port on which a worker or beat answers scrapers itself; unset where it shares a folder of values with a web process
+METRICS_LISTEN = env.address("METRICS_LISTEN")
 LOG_LEVEL = env.text("LOG_LEVEL", "INFO")
 LOGGING = {
     "version": 1,

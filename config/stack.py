@@ -13,7 +13,7 @@ from django.core.management import call_command
 from django.db import connections
 from kombu.exceptions import OperationalError
 
-from config import embedded, env, leases
+from config import embedded, env, exposition, leases, telemetry_folder
 from config.celery import app
 from config.supervisor import Listener, Supervisor, parse_procfile, require_free_port
 
@@ -36,8 +36,13 @@ class Stack:
         self.var = embedded.var_dir()
         self.host = env.text("HOST", "127.0.0.1")
         self.port = env.integer("PORT", 8000, minimum=1, maximum=65_535)
+        self.values = self.var / "metrics"
         self.supervisor = Supervisor(
-            root=embedded.BASE_DIR, logs=self.var / "log", environment=env.for_children(), listener=self._heard, chore=self._renew
+            root=embedded.BASE_DIR,
+            logs=self.var / "log",
+            environment={telemetry_folder.VARIABLE: str(self.values), **env.for_children()},
+            listener=self._heard,
+            chore=self._renew,
         )
         self._listener = listener
         self._last_words: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=15))
@@ -52,6 +57,7 @@ class Stack:
     def __enter__(self) -> Stack:
         require_free_port(self.host, self.port)
         self._lease = leases.start(self.var, embedded.needed())
+        exposition.empty(self.values)
         self.supervisor.__enter__()
         return self
 
@@ -74,6 +80,8 @@ class Stack:
         workers = {name for name in commands if " worker " in f" {commands[name]} "}
         self.wait("worker", lambda: workers <= answering_workers())
         self.wait("web", lambda: answers(f"{self.url}/healthz"))
+        # a first message from beat has come through a worker
+        self.wait("beat", lambda: answers(f"{self.url}/readyz"))
 
     def run(self, name: str, command: str) -> None:
         """One command to its end, beside what runs. Raises StackError if it fails."""

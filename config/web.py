@@ -34,6 +34,10 @@ class Server(uvicorn.Server):
         threads = ThreadPoolExecutor(max_workers=env.integer("ASGI_THREADS", 10, minimum=1), thread_name_prefix="asgi")
         asyncio.get_running_loop().set_default_executor(threads)
         await super().startup(sockets)
+        from config.heartbeats import Pulse
+        from config.models import Heartbeat
+
+        self._pulse = Pulse(Heartbeat.Kind.WEB).start()
         logger.info("listening on http://%s:%s", self.config.host, self.config.port)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -47,6 +51,7 @@ class Server(uvicorn.Server):
             server.close()
         await hub().send_away()
         await super().shutdown(sockets)
+        await asyncio.to_thread(self._pulse.stop)
 
 
 def configuration() -> uvicorn.Config:

@@ -17,7 +17,7 @@ from django.db.models import Value
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
-from config import flow
+from config import flow, telemetry
 from connectors.models import Batch, Connector, SyncRun
 
 logger = logging.getLogger(__name__)
@@ -41,13 +41,17 @@ Work = Callable[[Batch], bool | None]
 
 def carry(batch_id: int, step: str, work: Work, *, worker: str = "") -> bool:
     """Do ``step``'s work on a batch in one transaction with its progress. False: it was not ours to do."""
-    if not _claim(batch_id, step, worker):
-        return False
-    try:
-        return _work_and_advance(batch_id, step, work)
-    except Exception as error:
-        _postpone(batch_id, step, error)
-        raise
+    with telemetry.timed_step(step) as outcome:
+        if not _claim(batch_id, step, worker):
+            outcome.word = "not_ours"
+            return False
+        try:
+            done = _work_and_advance(batch_id, step, work)
+        except Exception as error:
+            _postpone(batch_id, step, error)
+            raise
+        outcome.word = "done" if done else "not_ours"
+        return done
 
 
 def _claim(batch_id: int, step: str, worker: str) -> bool:
@@ -99,13 +103,15 @@ def _work_and_advance(batch_id: int, step: str, work: Work) -> bool:
 
 
 def _stay(batch: Batch, fields: Sequence[str]) -> None:
-    batch.attempts = 0
+    batch.attempts, batch.claimed_by = 0, ""
     batch.save(update_fields=fields)
     flow.run_after_commit(batch.pk, start=batch.step)
 
 
 def _advance(batch: Batch, fields: Sequence[str]) -> None:
     now = timezone.now()
+    if batch.step == flow.NORMALIZE:
+        _count_events(batch)
     batch.step = flow.after(batch.step)
     batch.attempts = 0
     batch.claimed_by = ""
@@ -114,9 +120,18 @@ def _advance(batch: Batch, fields: Sequence[str]) -> None:
         batch.finished_at = now
         batch.application_ids, batch.job_ids = [], []
         fields = (*PROGRESS, *TOUCHED)
+        if batch.kind == Batch.Kind.EVENTS:
+            seconds = (now - batch.created_at).total_seconds()
+            transaction.on_commit(lambda: telemetry.END_TO_END_SECONDS.observe(seconds), robust=True)
     batch.save(update_fields=fields)
     if batch.finished_at and batch.sync_run_id:
         close_if_complete(batch.sync_run_id)
+
+
+def _count_events(batch: Batch) -> None:
+    counts = {"created": batch.created_count, "skipped": batch.skipped_count, "dead": batch.failed_count}
+    for result, count in counts.items():
+        telemetry.count_after_commit(telemetry.EVENTS, count, result=result)
 
 
 def _postpone(batch_id: int, step: str, error: Exception) -> None:
@@ -128,16 +143,17 @@ def _postpone(batch_id: int, step: str, error: Exception) -> None:
         if batch is None:
             return
         if batch.attempts >= MAX_ATTEMPTS:
-            _give_up(batch, reason)
+            _give_up(batch, reason, counted_as="failed")
         else:
-            batch.error = reason
+            batch.error, batch.claimed_by = reason, ""  # nobody's: a batch in somebody's hands past its time means a death
             batch.next_attempt_at = timezone.now() + timedelta(seconds=2**batch.attempts)
-            batch.save(update_fields=["error", "next_attempt_at"])
+            batch.save(update_fields=["error", "claimed_by", "next_attempt_at"])
 
 
-def _give_up(batch: Batch, reason: str) -> None:
+def _give_up(batch: Batch, reason: str, *, counted_as: str) -> None:
     batch.error, batch.failed_at = reason, timezone.now()
     batch.save(update_fields=["error", "failed_at"])
+    telemetry.count_after_commit(telemetry.GIVEN_UP, step=batch.step, reason=counted_as)
     if batch.sync_run_id:
         close_if_complete(batch.sync_run_id)
 
@@ -152,13 +168,21 @@ def offer_due(*, now: datetime | None = None) -> int:
                where id in (select id from connectors_batch
                             where finished_at is null and failed_at is null and next_attempt_at <= %(now)s
                             order by next_attempt_at limit 1000 for update skip locked)
-               returning id, step""",
+               returning id, step, attempts, claimed_by""",
             {"again": now + OFFER_AGAIN, "now": now},
         )
         due = cursor.fetchall()
-    for batch_id, step in due:
+    for batch_id, step, attempts, claimed_by in due:
+        telemetry.OFFERS.labels(kind="batch", reason=why_again(attempts, claimed_by)).inc()
         flow.run(batch_id, start=step)
     return len(due)
+
+
+def why_again(attempts: int, claimed_by: str) -> str:
+    """In a bounded word: why something stands still past its time."""
+    if claimed_by:
+        return "lease_expired"
+    return "retry" if attempts else "message_lost"
 
 
 def _give_up_deadly(now: datetime) -> None:
@@ -167,7 +191,8 @@ def _give_up_deadly(now: datetime) -> None:
         standing = Batch.objects.filter(finished_at=None, failed_at=None, next_attempt_at__lte=now, attempts__gte=MAX_ATTEMPTS)
         for batch in standing.order_by("pk").select_for_update(skip_locked=True):
             logger.error("step kills its process", extra={"action": "step_deadly", "step": batch.step, "batch": batch.pk})
-            _give_up(batch, f"The process died {batch.attempts} times at this step; the log of the worker may say why.")
+            reason = f"The process died {batch.attempts} times at this step; the log of the worker may say why."
+            _give_up(batch, reason, counted_as="deadly")
 
 
 def start(

@@ -23,6 +23,7 @@ import msgspec
 import requests
 import urllib3
 
+from config import telemetry
 from connectors.exceptions import (
     ConnectorError,
     CredentialsRejected,
@@ -125,7 +126,7 @@ class HttpClient:
         self._dialect = dialect
         self._policy = policy or Policy()
         self._clock = clock or Clock()
-        self._on_call = on_call or (lambda report: None)
+        self._on_call = on_call or _count
         self._jitter = jitter
         self._redaction = _redaction(secret, authorization)
         self._next_start = 0.0
@@ -169,11 +170,13 @@ class HttpClient:
                 if waited + wait > self._policy.patience:
                     raise
                 waited += wait
+                telemetry.PROVIDER_WAIT_SECONDS.labels(provider=self._dialect.provider, reason="throttled").inc(wait)
             except ProviderUnavailable:
                 failures += 1
                 if failures >= (attempts or self._policy.attempts):
                     raise
                 wait = self._backoff(failures)
+                telemetry.PROVIDER_WAIT_SECONDS.labels(provider=self._dialect.provider, reason="failed").inc(wait)
             self._clock.sleep(wait)
 
     # -- one attempt ---------------------------------------------------------------------------
@@ -311,6 +314,10 @@ class HttpClient:
         """Foreign text made fit for logs and people: one short printable line without the secret."""
         line = "".join(char if char.isprintable() else " " for char in text)
         return self._redaction.sub("[redacted]", line)[:200]
+
+
+def _count(report: CallReport) -> None:
+    telemetry.provider_called(provider=report.provider, endpoint=report.endpoint, outcome=report.outcome, seconds=report.seconds)
 
 
 def basic(key: str) -> str:

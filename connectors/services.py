@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import Organization
-from config import flow
+from config import flow, telemetry
 from connectors import batches, inbox, memory, registry
 from connectors.base import Account, Page, SyncMode
 from connectors.exceptions import ConnectorError, CredentialsRejected, NotConfigured, RateLimited
@@ -77,14 +77,14 @@ def request_sync(*, connector: Connector, mode: str) -> SyncRun:
         raise SyncInProgress(running) from None
 
 
-def request_delta_syncs() -> int:
-    """The five-minute schedule: a delta sync of every active connector that can be polled and is not at it."""
+def request_syncs(mode: str = SyncRun.Mode.DELTA) -> int:
+    """The schedules: a sync of every active connector that can be polled and is not at it. Returns how many."""
     asked = 0
     for connector in Connector.objects.filter(status=Connector.Status.ACTIVE).order_by("pk"):
         if not registry.get(connector.provider).capabilities.polls:
             continue
         try:
-            request_sync(connector=connector, mode=SyncRun.Mode.DELTA)
+            request_sync(connector=connector, mode=mode)
             asked += 1
         except SyncInProgress:
             continue
@@ -194,8 +194,9 @@ def offer_due_runs() -> int:
         _fail(run, code="interrupted", reason="The import was interrupted. Run the same command again: nothing is doubled.")
     for run in due.exclude(mode=SyncRun.Mode.IMPORT).filter(state=SyncRun.State.RUNNING, attempts__gte=MAX_ATTEMPTS):
         _fail(run, code="process_died", reason=f"The process died {run.attempts} times at the same place; its log may say why.")
-    polls = list(due.exclude(mode=SyncRun.Mode.IMPORT).values_list("pk", "state"))
-    for run_id, state in polls:
+    polls = list(due.exclude(mode=SyncRun.Mode.IMPORT).values_list("pk", "state", "attempts", "claimed_by"))
+    for run_id, state, attempts, claimed_by in polls:
+        telemetry.OFFERS.labels(kind="sync_run", reason=batches.why_again(attempts, claimed_by)).inc()
         SyncRun.objects.filter(pk=run_id, state=state, next_attempt_at__lte=now).update(claimed_by="", next_attempt_at=now + OFFER_AGAIN)
         flow.send("connectors.sync", run_id)
     return len(polls)

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from connectors import batches, retention, services
+from connectors.models import SyncRun
 
 
 @shared_task(name="connectors.sync", bind=True, max_retries=3, soft_time_limit=6 * 3600, time_limit=6 * 3600 + 60)
@@ -19,7 +20,13 @@ def sync(self: Any, run_id: int) -> None:
 @shared_task(name="connectors.sync_all")
 def sync_all() -> None:
     """Every five minutes: a delta sync of each connector."""
-    services.request_delta_syncs()
+    services.request_syncs()
+
+
+@shared_task(name="connectors.reconcile")
+def reconcile() -> None:
+    """Weekly: a full sync of each connector, for what the deltas missed."""
+    services.request_syncs(SyncRun.Mode.FULL)
 
 
 @shared_task(name="connectors.sweep")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from django.db import transaction
 
-from config import flow
+from config import flow, telemetry
 from connectors import batches
 from issues.lifecycle import Action, IllegalAction, status_after
 from issues.models import Issue, IssueTransition
@@ -64,6 +64,7 @@ def _move(issue: Issue, status: str, *, actor: User, reason: str, until: datetim
         issue.opened_at = now
     issue.save(update_fields=["status", "version", "snoozed_until", "resolved_at", "resolved_by", "opened_at"])
     IssueTransition.objects.create(issue=issue, status_from=before, status_to=status, actor=actor, reason=reason, at=now)
+    telemetry.count_after_commit(telemetry.ISSUE_TRANSITIONS, rule=issue.issue_type, status=status, by="person")
 
 
 def _let_follow(issue: Issue) -> None:

@@ -5,6 +5,7 @@ A person's word outlasts every sweep: an issue somebody resolved or snoozed is n
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
@@ -16,7 +17,7 @@ from django.utils import timezone
 from accounts.models import Organization
 from analytics.clocks import earliest_possible
 from ats.services import lock_applications
-from config import flow, sql
+from config import flow, sql, telemetry
 from connectors import batches
 from connectors.models import Batch, Connector
 from issues import severity
@@ -258,6 +259,12 @@ class _Changes:
             ],
             batch_size=2000,
         )
+        self._count()
+
+    def _count(self) -> None:
+        churn = Counter((issue.issue_type, issue.status) for issue in (*self.new, *(issue for issue, _, _ in self.moved)))
+        for (rule, status), count in churn.items():
+            telemetry.count_after_commit(telemetry.ISSUE_TRANSITIONS, count, rule=rule, status=status, by="rule")
 
 
 def _rearm(cursor: CursorWrapper, judgements: dict[int, Judgement], unresolved: dict[int, datetime], now: datetime) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db import DatabaseError
 
+from config import telemetry
 from realtime import log
 from realtime.subscription import OUR_MISTAKE, Ended, Subscription
 
@@ -79,6 +80,8 @@ class Feed:
 
     def _tell(self, changes: log.Changes) -> None:
         self.position = changes.last
+        if changes.reload:
+            telemetry.RELOADS.inc()
         for told in changes.told:
             for subscription in self._listeners(told.job_id):
                 subscription.offer(told)

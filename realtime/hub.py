@@ -23,6 +23,7 @@ from channels.layers import get_channel_layer
 from django.db import DatabaseError, close_old_connections
 from redis.exceptions import RedisError
 
+from config import telemetry
 from realtime import hints, log, messages
 from realtime.feed import Feed
 from realtime.subscription import COME_BACK, LAST_WORDS_SECONDS, RIGHTS_ENDED, TOO_MANY, Ended, Subscription
@@ -67,6 +68,7 @@ class Hub:
         self._start("listen", self._listen)
         self._start("look", self._look)
         self.subscriptions.add(subscription)
+        telemetry.STREAM_CLIENTS.labels(kind=subscription.transport or "other").inc()
         try:
             numbers = {one: await self._join(one, subscription) for one in topic.organization_ids}
             first = [log.hello(numbers, heartbeat=HEARTBEAT_SECONDS)]
@@ -86,7 +88,9 @@ class Hub:
                 subscription.offer(told)
 
     async def unsubscribe(self, subscription: Subscription) -> None:
-        self.subscriptions.discard(subscription)
+        if subscription in self.subscriptions:
+            self.subscriptions.remove(subscription)
+            telemetry.STREAM_CLIENTS.labels(kind=subscription.transport or "other").dec()
         async with self._opening:
             for organization_id in subscription.topic.organization_ids:
                 feed = self._feeds.get(organization_id)

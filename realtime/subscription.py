@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from config import telemetry
 from realtime import log, messages
 from realtime.topics import Listener, Topic
 
@@ -15,6 +16,15 @@ CAPACITY = 512
 LAST_WORDS_SECONDS = 5.0
 
 OUR_MISTAKE, COME_BACK, RIGHTS_ENDED, NOT_YOURS, TOO_SLOW, TOO_MANY = 1011, 1012, 4401, 4404, 4408, 4429
+#: the same as the bounded words of a metric
+REASONS = {
+    OUR_MISTAKE: "our_mistake",
+    COME_BACK: "stopping",
+    RIGHTS_ENDED: "rights_ended",
+    NOT_YOURS: "not_yours",
+    TOO_SLOW: "too_slow",
+    TOO_MANY: "too_many",
+}
 
 
 class Ended(Exception):
@@ -71,6 +81,7 @@ class Subscription:
         """Nothing more after this; what waits is dropped. The first end counts."""
         if self._end is None:
             self._end, self.ended_at = end, time.monotonic()
+            telemetry.STREAMS_ENDED.labels(reason=REASONS.get(end.code, "other")).inc()
         self._waiting.clear()
         self._ready.set()
 

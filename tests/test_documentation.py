@@ -9,7 +9,7 @@ import pytest
 from django.core.management import get_commands
 from django.urls import Resolver404, resolve
 
-from config import row_metrics
+from config import exposition, row_metrics
 from config.flow import STEPS
 from connectors.bamboohr.vocabulary import OUTCOME_CODES, STAGE_CODES
 from connectors.events import EventType
@@ -67,12 +67,14 @@ def test_every_command_of_ours_is_documented() -> None:
 
 
 @pytest.mark.django_db
-def test_metrics_that_are_explained_exist() -> None:
-    exported = row_metrics.latest().decode()
+def test_metrics_are_explained_and_exist() -> None:
+    exported = (row_metrics.latest() + exposition.latest()).decode()
 
-    named = set(re.findall(r"`(stagewatch_\w+)", read("docs/operate.md"))) - {"stagewatch_task_seconds"}
-    assert len(named) > 5
-    assert [name for name in named if f"# TYPE {name} " not in exported] == []
+    named = set(re.findall(r"`(stagewatch_\w+)", read("docs/operate.md")))
+    ours = set(re.findall(r"^# TYPE (stagewatch_\w+) ", exported, re.MULTILINE))
+    assert len(named) > 30
+    assert named - ours == set()
+    assert {name for name in ours - named if not name.endswith("_created")} == set(), "not explained"
 
 
 def test_addresses_that_are_shown_exist() -> None:

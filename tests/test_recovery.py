@@ -29,7 +29,8 @@ pytestmark = pytest.mark.stack
 
 def schedules() -> None:
     """The beat rows of the migration, which transactional tests empty."""
-    importlib.import_module("config.migrations.0001_schedules").make(apps, None)
+    for name in ("0001_schedules", "0005_heartbeat_and_reconcile"):
+        importlib.import_module(f"config.migrations.{name}").make(apps, None)
 
 
 def test_an_emptied_broker_and_a_killed_worker_cost_less_than_a_minute(live_stack: LiveStack) -> None:

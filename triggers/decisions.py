@@ -10,7 +10,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from accounts.models import User
-from config import flow
+from config import flow, telemetry
 from connectors import batches
 from issues.models import Issue
 from triggers import trail
@@ -117,6 +117,8 @@ def _write(task: Task, changes: Mapping[str, Any], now: datetime, actor: User | 
     task.version += 1
     task.save(update_fields=[*changes, "ended_at", "version"])
     trail.edited(task, {name: value for name, value in before.items() if value != changes[name]}, at=now, actor=actor)
+    if "status" in changes:
+        telemetry.count_after_commit(telemetry.TASK_OUTCOMES, outcome=str(Status(task.status).value))
 
 
 def _let_follow(task: Task) -> None:

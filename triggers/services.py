@@ -12,7 +12,7 @@ from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
 from accounts.models import User
-from config import sql
+from config import sql, telemetry
 from connectors.models import Batch
 from issues.detection import calendar_of
 from issues.models import Issue
@@ -31,8 +31,9 @@ def open_tasks(batch: Batch) -> None:
     touched = {"applications": batch.application_ids, "jobs": batch.job_ids, "now": now}
     with connection.cursor() as cursor:
         sql.pin_plans(cursor)
-        for statement in ("close_obsolete", "follow_severity"):
-            sql.run(cursor, "triggers", statement, touched)
+        obsolete = sql.run(cursor, "triggers", "close_obsolete", touched)
+        telemetry.count_after_commit(telemetry.TASK_OUTCOMES, obsolete, outcome=Task.Status.OBSOLETE.value)
+        sql.run(cursor, "triggers", "follow_severity", touched)
         subjects = _subjects(cursor, touched)
     if not subjects:
         return

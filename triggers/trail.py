@@ -7,15 +7,16 @@ from datetime import datetime
 from typing import Any
 
 from accounts.models import User
+from config import telemetry
 from triggers.models import Task, TaskChange
 
 What = TaskChange.What
 
 
 def opened(tasks: Iterable[Task], *, at: datetime, actor: User | None = None) -> None:
-    TaskChange.objects.bulk_create(
-        [TaskChange(task=task, at=at, actor=actor, what=What.OPENED, after=_word(task.assignee)) for task in tasks], batch_size=2000
-    )
+    rows = [TaskChange(task=task, at=at, actor=actor, what=What.OPENED, after=_word(task.assignee)) for task in tasks]
+    TaskChange.objects.bulk_create(rows, batch_size=2000)
+    telemetry.count_after_commit(telemetry.TASK_OUTCOMES, len(rows), outcome="opened")
 
 
 def edited(task: Task, before: dict[str, Any], *, at: datetime, actor: User | None) -> None:

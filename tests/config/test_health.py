@@ -11,7 +11,8 @@ from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
 
-from config import health
+from config import health, heartbeats
+from config.models import Heartbeat
 from tests.api import client_of
 from tests.factories.accounts import UserFactory
 from tests.factories.connectors import BatchFactory, RawEventFactory
@@ -27,20 +28,49 @@ def test_the_process_answers_without_asking_anybody(django_assert_num_queries: A
     assert (response.status_code, response.json()) == (200, {"status": "ok"})
 
 
-def test_it_is_ready_when_database_broker_and_migrations_are() -> None:
+def heard(seconds_ago: float = 0) -> None:
+    """A heartbeat came through a queue."""
+    heartbeats.record(Heartbeat.Kind.QUEUE, "updates")
+    Heartbeat.objects.update(at=timezone.now() - timedelta(seconds=seconds_ago))
+
+
+def test_it_is_ready_when_database_broker_migrations_and_heartbeat_are() -> None:
+    heard(seconds_ago=140)
+
     response = Client().get("/readyz")
 
-    assert (response.status_code, response.json()["checks"]) == (200, {"database": "ok", "broker": "ok", "migrations": "ok"})
+    assert response.status_code == 200
+    assert response.json()["checks"] == {"database": "ok", "broker": "ok", "migrations": "ok", "heartbeat": "ok"}
+
+
+def test_a_heartbeat_that_stopped_or_never_came_is_named_and_can_be_left_out() -> None:
+    never = Client().get("/readyz")
+    heard(seconds_ago=151)
+    stopped = Client().get("/readyz")
+    left_out = Client().get("/readyz?exclude=heartbeat")
+
+    assert (never.status_code, stopped.status_code, left_out.status_code) == (503, 503, 200)
+    assert never.json()["checks"]["heartbeat"].startswith("no message has come from beat through a worker yet")
+    assert stopped.json()["checks"]["heartbeat"].startswith("no message has come from beat through a worker for 151 s")
+    assert stopped.json()["detail"] == "Not ready: heartbeat."
+    assert "heartbeat" not in left_out.json()["checks"]
+
+
+def test_a_process_alone_proves_nothing_about_the_flow() -> None:
+    heartbeats.record(Heartbeat.Kind.WORKER, "host:1")
+
+    assert Client().get("/readyz").status_code == 503
 
 
 def test_a_dead_broker_is_named_and_its_address_is_not(settings: Any) -> None:
     settings.REDIS_URL = "redis://:hunter2@127.0.0.1:9/0"
+    heard()
 
     response = Client().get("/readyz")
 
     assert response.status_code == 503
     assert response.headers["Content-Type"] == "application/problem+json"
-    assert response.json()["checks"] == {"database": "ok", "broker": "unreachable", "migrations": "ok"}
+    assert response.json()["checks"] == {"database": "ok", "broker": "unreachable", "migrations": "ok", "heartbeat": "ok"}
     assert response.json()["detail"] == "Not ready: broker."
     assert "hunter2" not in response.content.decode()
 
@@ -68,9 +98,9 @@ def test_gauges_are_read_from_the_rows() -> None:
     text = scrape().content.decode()
 
     assert value(text, "stagewatch_database_up") == 1
-    assert value(text, 'stagewatch_batches_waiting{step="ats.normalize"}') == 1
-    assert value(text, 'stagewatch_batches_waiting{step="realtime.push"}') == 0
-    assert 90 <= value(text, 'stagewatch_oldest_batch_seconds{step="ats.normalize"}') < 120
+    assert value(text, 'stagewatch_batches_waiting{queue="raw-events",step="ats.normalize"}') == 1
+    assert value(text, 'stagewatch_batches_waiting{queue="updates",step="realtime.push"}') == 0
+    assert 90 <= value(text, 'stagewatch_oldest_batch_seconds{queue="raw-events",step="ats.normalize"}') < 120
     assert value(text, "stagewatch_dead_letters") == 1
     assert value(text, 'stagewatch_connectors{status="active"}') == 1
     assert "django_http_requests_before_middlewares_total" in text

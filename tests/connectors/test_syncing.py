@@ -155,9 +155,9 @@ def test_a_rejected_key_stops_the_schedule_until_a_person_acts(connector: Connec
 
     connector.refresh_from_db()
     assert (connector.status, connector.status_reason) == (Connector.Status.BROKEN, run.error)
-    assert services.request_delta_syncs() == 0
+    assert services.request_syncs() == 0
     heals(connector, sandbox)
-    assert services.request_delta_syncs() == 1
+    assert services.request_syncs() == 1
 
 
 def test_a_key_without_rights_is_told_apart_from_a_broken_server(sandbox: RunningSandbox, clock: SkippingClock) -> None:
@@ -367,7 +367,7 @@ def test_one_run_per_connector_at_a_time(connector: Connector, sandbox: RunningS
 
     with pytest.raises(services.SyncInProgress, match=rf"SyncRun {first.pk}, Queued"):
         request_sync(connector=connector, mode="full")
-    assert services.request_delta_syncs() == 0
+    assert services.request_syncs() == 0
 
     go_on(first)
     assert request_sync(connector=connector, mode="full").pk != first.pk

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from connectors.exceptions import ConnectorError
 from connectors.finding import find_connector
-from connectors.models import SyncRun
+from connectors.models import Connector, SyncRun
 from connectors.services import SyncInProgress, request_sync
 from connectors.waiting import NotThrough, check_worker, follow, on_terminal
 
@@ -27,9 +27,23 @@ class Command(BaseCommand):
         try:
             if options["wait"]:
                 check_worker()
-            run = request_sync(connector=find_connector(options["connector"]), mode=options["mode"])
+            run = self._request(find_connector(options["connector"]), options["mode"], patient=options["wait"])
             self.stdout.write(str(run.pk))
             if options["wait"]:
                 follow(run, say=on_terminal())
         except (ConnectorError, SyncInProgress, NotThrough) as error:
             raise CommandError(str(error)) from None
+
+    def _request(self, connector: Connector, mode: str, *, patient: bool) -> SyncRun:
+        """Whoever waits anyway waits for a run that is on its way, too: the schedule may have been a moment earlier."""
+        while True:
+            try:
+                return request_sync(connector=connector, mode=mode)
+            except SyncInProgress as busy:
+                if not patient:
+                    raise
+                try:
+                    follow(busy.run)
+                except NotThrough:
+                    if not SyncRun.objects.filter(pk=busy.run.pk, state__in=SyncRun.ENDED).exists():
+                        raise

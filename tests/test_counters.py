@@ -1,0 +1,80 @@
+"""What four worker processes count together is what the rows say. Real processes, real scrape."""
+
+from __future__ import annotations
+
+import urllib.request
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from django.db.models import Count, Sum
+from django.utils import timezone
+
+from config import flow, telemetry_folder
+from connectors import inbox
+from connectors.base import Observation
+from connectors.models import Batch, Connector, SyncRun
+from issues.models import IssueTransition
+from tests.live import LiveStack, wait_until
+from tests.walking import bring_in, event_row, file_connector
+from triggers.models import Task
+
+pytestmark = pytest.mark.stack
+
+LONG_AGO = datetime(2026, 9, 1, 9, tzinfo=UTC)
+
+
+def scrape(address: str) -> dict[str, float]:
+    with urllib.request.urlopen(f"{address}/metrics", timeout=10) as response:
+        lines = response.read().decode().splitlines()
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if not line.startswith("#"))}
+
+
+def total(samples: dict[str, float], name: str, *labels: str) -> float:
+    return sum(value for key, value in samples.items() if key.partition("{")[0] == name and all(one in key for one in labels))
+
+
+def test_four_children_count_what_the_rows_say(live_stack: LiveStack, tmp_path: Path) -> None:
+    live_stack.environment[telemetry_folder.VARIABLE] = str(tmp_path / "values")
+    connector = file_connector()
+    Connector.objects.update(fresh_at=timezone.now())  # so that rules may judge
+    live_stack.worker(concurrency=4)
+    web = live_stack.web()
+
+    for n in range(12):
+        rows = [event_row(f"a{n}-{k}", LONG_AGO + timedelta(hours=k), application_external_id=f"n-{n}", stage_to="s") for k in range(5)]
+        bring_in(connector, rows, rows[:2], walked=False)
+    inbox.store(connector, [Observation(kind="nonsense", payload={"no": "event"})])
+    wait_until(lambda: not Batch.objects.filter(finished_at=None, failed_at=None).exists(), timeout=90, what="the end of the road")
+    wait_until(lambda: not SyncRun.objects.exclude(state__in=SyncRun.ENDED).exists(), timeout=60, what="the end of all runs")
+    wait_until(lambda: total(scrape(web), "stagewatch_task_seconds_count") > 0, what="a scrape")
+
+    rows = Batch.objects.aggregate(created=Sum("created_count"), skipped=Sum("skipped_count"), dead=Sum("failed_count"))
+    ended = Batch.objects.filter(finished_at__isnull=False)
+
+    expected = {
+        **rows,
+        "end to end": ended.filter(kind=Batch.Kind.EVENTS).count(),
+        "last step": ended.count(),
+    }
+
+    def counted() -> dict[str, float]:
+        samples = scrape(web)
+        return {
+            **{result: total(samples, "stagewatch_events_total", f'result="{result}"') for result in rows},
+            "end to end": total(samples, "stagewatch_end_to_end_seconds_count"),
+            "last step": total(samples, "stagewatch_step_seconds_count", 'outcome="done"', f'step="{flow.PUSH}"'),
+        }
+
+    # the last task counts itself just after its commit
+    wait_until(lambda: counted() == expected, timeout=10, what="agreement of counters and rows")
+    samples = scrape(web)
+    assert rows["created"] == 12 * 5
+    churn = Counter(dict(IssueTransition.objects.values_list("issue__issue_type").annotate(Count("pk")).order_by()))
+    assert sum(churn.values()) > 0, "nothing was wrong with anybody"
+    for rule, count in churn.items():
+        assert total(samples, "stagewatch_issue_transitions_total", f'rule="{rule}"', 'by="rule"') == count
+    assert total(samples, "stagewatch_followups_total", 'outcome="opened"') == Task.objects.count() > 0
+    pids = {path.stem.rpartition("_")[2] for path in (tmp_path / "values").glob("counter_*.db")}
+    assert len(pids) > 4, "one process did it all"

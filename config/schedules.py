@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 #: The header by which a worker knows whose run it is.
 HEADER = "periodic_task_name"
+#: The header by which anybody can see which moment a message is for.
+SLOT = "schedule_slot"
 
 
 class NoSlots(Exception):
@@ -119,7 +121,7 @@ def send(claimed: Claim) -> None:
                 row.task,
                 args=json.loads(row.args or "[]"),
                 kwargs=json.loads(row.kwargs or "{}"),
-                headers={**json.loads(row.headers or "{}"), HEADER: row.name},
+                headers={**json.loads(row.headers or "{}"), HEADER: row.name, SLOT: claimed.slot.isoformat()},
                 expires=row.expires_,
                 **options,
             )

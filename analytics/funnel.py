@@ -61,17 +61,22 @@ def ways_of(visits: Iterable[Seen], as_of: datetime) -> dict[int, Way]:
 
 @dataclass(slots=True)
 class StageFunnel:
-    """M07 to M09 of one stage, as applications (``fates``: what has become of each that first entered in the window)."""
+    """M07 to M09 of one stage."""
 
     stage_id: int
+    #: what has become of each application that first entered in the window, and why others are not among them
     fates: dict[int, str] = field(default_factory=dict)
+    others: dict[int, str] = field(default_factory=dict)
     #: who first entered in the window and came again
     came_again: set[int] = field(default_factory=set)
-    #: who passed the stage without a visit
+    #: who passed the stage without a visit, of those whose way began in the window
     skipped: set[int] = field(default_factory=set)
-    #: visits begun in the window that ended, and those of them that ended by a move back
-    ended: int = 0
-    moved_back: int = 0
+    #: visits begun in the window that ended
+    ended: list[Seen] = field(default_factory=list)
+
+    @property
+    def moved_back(self) -> int:
+        return sum(seen.exit_kind == ExitKind.MOVED_BACK for seen in self.ended)
 
     def count(self, fate: str) -> int:
         return sum(told == fate for told in self.fates.values())
@@ -99,18 +104,21 @@ def _of_stage(
     for application_id, way in ways.items():
         first = way.first(stage_id)
         if first is None:
-            begun = way.visits[0].entered_at
-            if place is not None and within(begun, window) and (way.hired or way.reached(place + 1, places)):
+            began = way.visits[0].entered_at
+            passed = place is not None and (way.hired or way.reached(place + 1, places))
+            if passed and within(began, window):
                 found.skipped.add(application_id)
+            found.others[application_id] = "never_entered" if not passed else "skipped"
             continue
         if within(first.entered_at, window):
             found.fates[application_id] = fate_of(way, first, place, places)
             if way.times(stage_id) > 1:
                 found.came_again.add(application_id)
-        for seen in way.visits:
-            if seen.stage_id == stage_id and within(seen.entered_at, window) and seen.ended(as_of):
-                found.ended += 1
-                found.moved_back += seen.exit_kind == ExitKind.MOVED_BACK
+        else:
+            found.others[application_id] = (
+                "first_entered_before_window" if first.entered_at < window.since else "first_entered_after_window"
+            )
+        found.ended += [seen for seen in way.visits if seen.stage_id == stage_id and within(seen.entered_at, window) and seen.ended(as_of)]
     return found
 
 

@@ -11,7 +11,7 @@ from analytics.cells import Question, stage_ref
 from analytics.forecast_facts import ground_of
 from analytics.funnel import ways_of
 from analytics.heatmap import StageRef
-from analytics.milestones import WANTED, Milestones, milestones
+from analytics.milestones import INBOUND, WANTED, Milestones, milestones
 from analytics.models import StageMetric, StageVisit
 from analytics.numbers import Asked, CellNumbers, Kept, Place
 from analytics.observed import SEEN_FIELDS, Seen
@@ -21,8 +21,10 @@ from connectors.events import MOVING_EVENTS, EventType, JobStatus, StageCategory
 
 
 def visits_of(job: Job, question: Question, *, stage_ids: Sequence[int] | None = None) -> list[Seen]:
-    """The job's visits that had begun by the question's moment."""
-    rows = StageVisit.objects.order_by().filter(job=job, entered_at__lte=question.as_of)
+    """The job's visits; about the past, those that had begun by the question's moment."""
+    rows = StageVisit.objects.order_by().filter(job=job)
+    if not question.live:
+        rows = rows.filter(entered_at__lte=question.as_of)
     if stage_ids is not None:
         rows = rows.filter(stage__in=stage_ids)
     return [Seen(*row) for row in rows.values_list(*SEEN_FIELDS)]
@@ -38,6 +40,7 @@ def facts_of(job: Job, question: Question) -> Facts:
     opened_at = _opened_at(job, question)
     return Facts(
         as_of=question.as_of,
+        live=question.live,
         window=question.span,
         clock=str(question.clock),
         job_clock=JobClocks([job], question.as_of, _earliest(visits, told, question), known_by=question.known_by).of(job),
@@ -68,11 +71,13 @@ def _milestones(job: Job, visits: Sequence[Seen], question: Question) -> dict[in
     events = CandidateEvent.objects.filter(application__in=seen | without_stage, event_type__in=WANTED)
     if question.known_by is not None:
         events = events.filter(recorded_at__lte=question.known_by)
-    of: dict[int, list[tuple[str, datetime]]] = {}
+    of: dict[int, list[tuple[str, datetime, bool]]] = {}
     job_of: dict[int, int] = {}
-    columns = ("application_id", "event_type", "occurred_at", "job_id")
-    for application_id, event_type, at, job_id in events.order_by("application_id", *CandidateEvent.FOLD_ORDER).values_list(*columns):
-        of.setdefault(application_id, []).append((event_type, at))
+    columns = ("application_id", "event_type", "occurred_at", "job_id", "metadata__direction")
+    rows = events.order_by("application_id", *CandidateEvent.FOLD_ORDER).values_list(*columns)
+    for application_id, event_type, at, job_id, direction in rows:
+        inbound = event_type == EventType.EMAIL_LOGGED and str(direction).lower() in INBOUND
+        of.setdefault(application_id, []).append((event_type, at, inbound))
         if job_id is not None and (event_type in MOVING_EVENTS or application_id not in job_of):
             job_of[application_id] = job_id
     return {

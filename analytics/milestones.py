@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from connectors.events import MOVING_EVENTS, EventType
+from connectors.events import JOB_EVENTS, MOVING_EVENTS, EventType
 
 #: What a person on the hiring side did. Withdrawals are the candidate's, removals and closures nobody's.
 FIRST_ACTIONS = frozenset(
@@ -28,8 +28,16 @@ FIRST_ACTIONS = frozenset(
 OFFERS = frozenset(
     {EventType.OFFER_CREATED, EventType.OFFER_SENT, EventType.OFFER_ACCEPTED, EventType.OFFER_DECLINED, EventType.OFFER_WITHDRAWN}
 )
+#: What is no sign of life of either side: the snapshot's ``last_activity_at`` leaves out the same.
+NO_ACTIVITY = frozenset(
+    {EventType.APPLICATION_REMOVED, EventType.CANDIDATE_MERGED, EventType.CANDIDATE_ANONYMIZED, EventType.UNKNOWN, *JOB_EVENTS}
+)
 #: What has to be read of the ledger.
-WANTED = FIRST_ACTIONS | OFFERS | MOVING_EVENTS
+WANTED = frozenset(EventType) - NO_ACTIVITY | MOVING_EVENTS
+#: What reaches the candidate from our side.
+CONTACTS = frozenset({EventType.EMAIL_LOGGED, EventType.OFFER_SENT, EventType.INTERVIEW_SCHEDULED})
+#: ``metadata.direction`` of a mail the candidate wrote
+INBOUND = frozenset({"inbound", "in", "received", "from_candidate"})
 ENDS = frozenset(
     {
         EventType.APPLICATION_REJECTED,
@@ -53,15 +61,22 @@ class Milestones:
     answered_at: datetime | None = None
     answer: str | None = None
     hired_at: datetime | None = None
+    #: the newest activity of people on either side, and the newest message to the candidate
+    active_at: datetime | None = None
+    contacted_at: datetime | None = None
 
 
-def milestones(events: Iterable[tuple[str, datetime]]) -> Milestones:
-    """Of one application, from its events in fold order."""
+def milestones(events: Iterable[tuple[str, datetime, bool]]) -> Milestones:
+    """Of one application, from its events in fold order: type, moment, and whether it is a mail from the candidate."""
     found, accepted, hired = Milestones(), None, None
-    for event_type, at in events:
+    for event_type, at, inbound in events:
+        if event_type not in NO_ACTIVITY:
+            found.active_at = at
+        if event_type in CONTACTS and not inbound:
+            found.contacted_at = at
         if event_type == EventType.APPLICATION_CREATED and found.applied_at is None:
             found.applied_at = at
-        if event_type in FIRST_ACTIONS and found.acted_at is None and found.applied_at is not None:
+        if event_type in FIRST_ACTIONS and not inbound and found.acted_at is None and found.applied_at is not None:
             found.acted_at = at
         if event_type in MOVING_EVENTS:
             # a later move undoes an earlier end: moved back, hired again, the last hire counts

@@ -90,7 +90,10 @@ def job_stats(*, job: Job, question: Question, explain: bool = False) -> Json:
     with as_known(question.known_by, [job.organization_id]):
         facts = facts_of(job, question)
     state = freshness(organization_ids=[job.organization_id], as_of=question.as_of, connector_id=job.connector_id)
-    return _top(question, state) | {"job": job_dict(job), **statistics(facts, explain=explain)}
+    return _top(question, state) | {
+        "job": job_dict(job),
+        **statistics(facts, explain=explain, fresh_at=state["fresh_at"] if question.live else None),
+    }
 
 
 def freshness(*, organization_ids: Sequence[int], as_of: datetime, connector_id: int | None = None) -> Json:

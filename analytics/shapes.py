@@ -96,12 +96,21 @@ class ObservedSerializer(serializers.Serializer[Any]):
     age_cd = serializers.FloatField(required=False, help_text="Calendar days.")
     band = serializers.CharField(required=False)
     entry_precision = serializers.CharField(required=False)
+    idle_days = serializers.FloatField(required=False, help_text="Business days since the last activity of people on either side.")
+    days_since_contact = serializers.FloatField(required=False, allow_null=True, help_text="Calendar days; null: no message known.")
     bulk = serializers.BooleanField(required=False, help_text="It ended together with 49 others or more within a minute.")
 
 
 class ExplainSerializer(serializers.Serializer[Any]):
     included = ObservedSerializer(many=True)
     excluded = ObservedSerializer(many=True)
+
+
+class ShareExplainSerializer(ExplainSerializer):
+    """Of a rate k/n: who is taken as one of `counted_in_k`, of all included but those taken as one of `not_counted_in_n`."""
+
+    counted_in_k = serializers.ListField(child=serializers.CharField(), required=False)
+    not_counted_in_n = serializers.ListField(child=serializers.CharField(), required=False)
 
 
 class CellExplainSerializer(ExplainSerializer):
@@ -167,6 +176,7 @@ class NumberSerializer(serializers.Serializer[Any]):
 
 
 class StatRateSerializer(NumberSerializer):
+    explain = ShareExplainSerializer(required=False)
     k = serializers.IntegerField()
     low = serializers.FloatField(allow_null=True, help_text="Wilson 95 %.")
     high = serializers.FloatField(allow_null=True)

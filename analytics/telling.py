@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from analytics.calendars import JobClock
-from analytics.estimators import Confidence, Curve, Estimate, Rate, Stay, Unit, estimate_quantile
+from analytics.estimators import Confidence, Curve, Estimate, Rate, Stay, Unit, estimate_quantile, rate
 from analytics.forecast import Ground
 from analytics.funnel import Way
 from analytics.heatmap import Json, StageRef, Window
 from analytics.milestones import Milestones
+from analytics.models import ExitKind
 from analytics.numbers import CellNumbers
 from analytics.observed import Seen
+
+CD = Unit.CALENDAR_DAYS
+#: what ends a span between milestones, in the words of ``Stay``
+DONE, CUT = ExitKind.ADVANCED.value, ExitKind.CLOSED.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +27,7 @@ class Facts:
     """All that is known of a job for one question."""
 
     as_of: datetime
+    live: bool
     window: Window
     clock: str
     job_clock: JobClock
@@ -36,6 +42,10 @@ class Facts:
     interview_place: int
     ground: Ground
 
+    def over(self, seen: Seen) -> bool:
+        """As cells count: now, whoever has no end is there, even if a skewed clock says he has yet to come."""
+        return seen.left_at is not None if self.live else seen.ended(self.as_of)
+
 
 @dataclass(frozen=True, slots=True)
 class Teller:
@@ -43,7 +53,6 @@ class Teller:
 
     facts: Facts
     explain: bool = False
-
     #: where a number looks at other days than the question asks for
     window: Window | None = None
 
@@ -68,27 +77,26 @@ class Teller:
         bounds = {"low": found.low, "high": found.high, "lower_bound": found.lower_bound}
         return self.told(definition, found.value, found.unit, n=found.n, n_exits=found.n_exits, n_open=found.n_open, **bounds, **more)
 
-    def rate(
-        self, definition: str, found: Rate, *, n_open: int = 0, people: Mapping[str, Iterable[int]] | None = None, **more: Any
-    ) -> Json:
-        """``people``: applications by what they were counted as."""
-        if self.explain and people is not None:
-            more["explain"] = {
-                "included": [{"application": one, "taken_as": taken} for taken, ids in people.items() for one in sorted(ids)],
-                "excluded": [],
-            }
-        return self.told(
-            definition,
-            found.value,
-            found.unit,
-            n=found.n,
-            n_exits=found.n,
-            n_open=n_open,
-            k=found.k,
-            low=found.low,
-            high=found.high,
-            **more,
-        )
+    def rate(self, definition: str, found: Rate, *, n_open: int = 0, **more: Any) -> Json:
+        bounds = {"k": found.k, "low": found.low, "high": found.high}
+        return self.told(definition, found.value, found.unit, n=found.n, n_exits=found.n, n_open=n_open, **bounds, **more)
+
+    def share(self, definition: str, parts: Parts, k: Iterable[str], *, not_in_n: Iterable[str] = (), **more: Any) -> Json:
+        """The share of those taken as one of ``k``, of all but those taken as one of ``not_in_n``."""
+        wanted, waiting = frozenset(k), frozenset(not_in_n)
+        count = {word: len(listed) for word, listed in parts.included.items()}
+        hits = sum(number for word, number in count.items() if word in wanted)
+        of = sum(number for word, number in count.items() if word not in waiting)
+        if self.explain:
+            more["explain"] = parts.listed() | {"counted_in_k": sorted(wanted), "not_counted_in_n": sorted(waiting)}
+        return self.rate(definition, rate(hits, of), n_open=sum(count.get(word, 0) for word in waiting), **more)
+
+    def count(self, definition: str, parts: Parts, *, n_open: int = 0, **more: Any) -> Json:
+        """How many were counted."""
+        number = sum(len(listed) for listed in parts.included.values())
+        if self.explain:
+            more["explain"] = parts.listed()
+        return self.told(definition, number, Unit.COUNT, n=number, n_exits=number - n_open, n_open=n_open, **more)
 
     def quantiles(self, definition: str, spans: Sequence[Span], unit: Unit) -> Json:
         """p50 and p85 of spans of time between milestones."""
@@ -100,6 +108,38 @@ class Teller:
                 "excluded": [span.as_dict() for span in spans if span.stay is None],
             }
         return told
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Who was counted, by what they were taken as, and who was left out, by why."""
+
+    included: Mapping[str, Sequence[Json]]
+    excluded: Mapping[str, Sequence[Json]]
+
+    @classmethod
+    def of(cls, items: Iterable[Any], name: Callable[[Any], Json], judge: Callable[[Any], tuple[bool, str]]) -> Parts:
+        """``judge``: whether an item counts, and what it is taken as or why it is left out."""
+        included: dict[str, list[Json]] = {}
+        excluded: dict[str, list[Json]] = {}
+        for item in items:
+            counts, word = judge(item)
+            (included if counts else excluded).setdefault(word, []).append(name(item))
+        return cls(included, excluded)
+
+    def listed(self) -> Json:
+        return {
+            "included": [{**one, "taken_as": word} for word, listed in sorted(self.included.items()) for one in listed],
+            "excluded": [{**one, "reason": word} for word, listed in sorted(self.excluded.items()) for one in listed],
+        }
+
+
+def application(pk: int) -> Json:
+    return {"application": pk}
+
+
+def visit(seen: Seen) -> Json:
+    return {"application": seen.application_id, "visit": seen.visit_id, "entered_at": seen.entered_at}
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from statistics import fmean
 from typing import Any
@@ -18,7 +19,7 @@ from analytics.cells import Question
 from analytics.heatmap import Window
 from analytics.models import StageVisit
 from analytics.observed import Seen, bulk_moves
-from analytics.selectors import job_heatmap, org_heatmap
+from analytics.selectors import job_heatmap, job_stats, org_heatmap
 from ats.models import Job
 from tests.analytics.test_derive_against_oracle import Tenant
 from tests.analytics.test_properties import measured_at
@@ -148,6 +149,103 @@ def test_the_org_heatmap_is_explained_over_http_for_a_few_jobs_at_once(monkeypat
     JobFactory(connector=tenant.connector)
     refused = client.get("/ats/heatmap", {"explain": 1})
     assert (refused.status_code, refused.json()["errors"][0]["field"]) == (400, "explain")
+
+
+def incidence(listed: list[dict[str, Any]], kinds: set[str], by: float) -> float:
+    """Aalen-Johansen by its definition: the sum of S(t-) d/n over the exit times up to ``by``."""
+    survival, total = 1.0, 0.0
+    for t in sorted({one["days"] for one in listed if one["taken_as"] == "exit" and one["days"] <= by}):
+        at_risk = sum(one["days"] >= t for one in listed)
+        exits = [one for one in listed if one["taken_as"] == "exit" and one["days"] == t]
+        total += survival * sum(one["exit_kind"] in kinds for one in exits) / at_risk
+        survival *= 1 - len(exits) / at_risk
+    return total
+
+
+def over_by(listed: list[dict[str, Any]], age: float) -> float:
+    fitter = KaplanMeierFitter().fit([one["days"] for one in listed], [one["taken_as"] == "exit" for one in listed])
+    return 100 * (1 - float(fitter.predict(age)))
+
+
+def assert_velocity(told: dict[str, Any]) -> None:
+    listed = told["explain"]["included"]
+    for name, p, needed in (("p50", 0.5, 6), ("p85", 0.85, 20), ("p95", 0.95, 60)):
+        assert_quantile(told[name], listed, p, needed)
+    for name, kinds in (("time_to_advance", {"advanced", "hired"}), ("time_to_reject", {"rejected"})):
+        days = sorted(one["days"] for one in listed if one["exit_kind"] in kinds)
+        assert told[name]["n"] == len(days)
+        assert told[name]["value"] == (pytest.approx(days[(len(days) + 1) // 2 - 1]) if len(days) >= 6 else None)
+    for chance in told["chance_to_advance"]:
+        expected = 100 * incidence(listed, {"advanced", "hired"}, chance["by"]) if listed else None
+        assert chance["value"] == (pytest.approx(expected) if listed else None)
+    sla = told["sla"]
+    if sla["value"] is not None:
+        assert sla["value"] == pytest.approx(over_by(sla["explain"]["included"], sla["target"]), abs=1e-6)
+
+
+def assert_waiting(told: dict[str, Any]) -> None:
+    people = told["explain"]["included"]
+    assert told["open"]["value"] == len(people)
+    assert told["age"]["highest"] == max((one["age"] for one in people), default=None)
+    assert told["idle"]["highest"] == max((one["idle_days"] for one in people), default=None)
+    assert told["on_time"]["k"] == sum(one["age"] <= told["on_time"]["target"] for one in people)
+    overdue = sum(max(0.0, one["age"] - told["overdue_days"]["target"]) for one in people)
+    assert told["overdue_days"]["value"] == pytest.approx(overdue, abs=1e-3)
+    assert told["net"]["value"] == told["arrivals"]["value"] - told["exits"]["value"]
+
+
+def numbers_of(told: Any) -> Iterator[dict[str, Any]]:
+    """Every number that brings its own explanation."""
+    if isinstance(told, dict):
+        if "definition_id" in told and "explain" in told:
+            yield told
+        for name, value in told.items():
+            if name != "explain":
+                yield from numbers_of(value)
+    elif isinstance(told, list):
+        for value in told:
+            yield from numbers_of(value)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("seed", "clock", "live"), [(1, "bd", True), (3, "cd", False)])
+def test_every_statistic_of_a_job_follows_from_its_lists(seed: int, clock: str, live: bool) -> None:
+    tenant, end = told_history(seed, applications=90)
+    as_of = end if live else START + timedelta(days=60)
+    question = Question(as_of=as_of, live=live, clock=clock, window=Window.of_days(400, as_of))
+    shares = counts = 0
+    for job in tenant.jobs.values():
+        told = job_stats(job=job, question=question, explain=True)
+        for stage in told["velocity"]:
+            assert_velocity(stage)
+        for stage in told["waiting"]:
+            assert_waiting(stage)
+        for name in ("time_to_hire", "time_to_offer", "decision_on_offer"):
+            assert_quantile(told[name]["p50"], told[name]["explain"]["included"], 0.5, 6)
+        for unit in ("bd", "cd"):
+            first = told["time_to_first_action"][unit]
+            assert_quantile(first["p50"], first["explain"]["included"], 0.5, 6)
+        for number in numbers_of(told):
+            explain = number["explain"]
+            assert all(one["reason"] for one in explain["excluded"])
+            if "counted_in_k" in explain:
+                taken = Counter(one["taken_as"] for one in explain["included"])
+                k = sum(taken[word] for word in explain["counted_in_k"])
+                n = taken.total() - sum(taken[word] for word in explain["not_counted_in_n"])
+                assert_rate({**number, "resolved": number["value"]}, k, n, number["low"], number["high"])
+                shares += 1
+            elif number["unit"] == "count" and "per_days" not in number:
+                assert number["value"] == len(explain["included"])
+                counts += 1
+            elif "per_days" in number and "low" not in number:
+                days = number["window"]["days"]
+                assert number["value"] == pytest.approx(28 * len(explain["included"]) / days)
+        learnt = {one["stage"]: one["included"] for one in told["forecast"]["explain"]["stages"]}
+        for basis in told["forecast"]["basis"]["stages"]:
+            listed = learnt.get(basis["stage"]["id"], [])
+            assert (basis["n"], basis["n_exits"]) == (len(listed), sum(one["taken_as"] == "exit" for one in listed))
+    assert shares > 50
+    assert counts > 30
 
 
 def test_fifty_out_of_a_stage_within_a_minute_are_a_bulk_move() -> None:

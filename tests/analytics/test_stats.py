@@ -14,9 +14,9 @@ from analytics import services
 from analytics.calendars import holds_of
 from analytics.funnel import funnel, ways_of
 from analytics.heatmap import Window
+from analytics.milestone_stats import fill_days
 from analytics.milestones import milestones
 from analytics.observed import Seen
-from analytics.stats import fill_days
 from ats.models import Application, CandidateEvent, Job, Stage
 from connectors.events import EventType, Precision, StageCategory
 from connectors.models import Batch
@@ -175,6 +175,100 @@ class TestMilestones:
         assert found["flow"]["value"] is None
 
 
+class TestOpenings:
+    @pytest.fixture
+    def filled_twice(self, job: Job, stages: dict[str, Stage]) -> list[Application]:
+        new = stages["New"]
+        people = [
+            told(job, (CREATED, day(70), new), (EventType.OFFER_ACCEPTED, day(ago), None), (HIRED, day(ago - 1), None)) for ago in (50, 20)
+        ]
+        for number, (status, ago) in enumerate([("on_hold", 40), ("open", 30)]):
+            CandidateEvent.objects.create(
+                organization=job.organization, connector=job.connector, provider_event_id=f"hold{number}", job=job, raw_event_id=0,
+                event_type=EventType.JOB_STATUS_CHANGED, occurred_at=day(ago), recorded_at=day(ago), metadata={"status": status},
+            )  # fmt: skip
+        measured(job)
+        return people
+
+    def test_each_opening_has_its_own_time_to_fill_without_the_days_on_hold(
+        self, api: Client, job: Job, filled_twice: list[Application]
+    ) -> None:
+        fill = stats(api, job)["time_to_fill"]
+
+        assert [(one["application"], one["days"]) for one in fill["openings"]] == [
+            (filled_twice[0].pk, pytest.approx(30, abs=0.01)),
+            (filled_twice[1].pk, pytest.approx(50, abs=0.01)),
+        ]
+        assert (fill["value"], fill["n"], fill["on_hold_days"]) == (pytest.approx(50, abs=0.01), 2, pytest.approx(10, abs=0.01))
+
+    def test_an_evergreen_job_has_none(self, api: Client, job: Job, filled_twice: list[Application]) -> None:
+        Job.objects.filter(pk=job.pk).update(evergreen=True)
+
+        fill = stats(api, job)["time_to_fill"]
+
+        assert (fill["value"], fill["n"], fill["reason"], fill["openings"]) == (None, 0, "evergreen_job", [])
+
+
+class TestWaiting:
+    def test_it_tells_who_waits_how_long_and_since_when_nobody_did_anything(self, api: Client, job: Job, stages: dict[str, Stage]) -> None:
+        new = stages["New"]
+        silent = told(job, (CREATED, day(40), new), (EventType.EMAIL_LOGGED, day(35), None))
+        answered = told(job, (CREATED, day(20), new), (EventType.EMAIL_LOGGED, day(3), None))
+        CandidateEventFactory(
+            application=answered, event_type=EventType.EMAIL_LOGGED, occurred_at=day(1), metadata={"direction": "inbound"}
+        )
+        fresh = told(job, (CREATED, day(2), new))
+        told(job, (CREATED, day(30), new), (REJECTED, day(10), None))
+        measured(job)
+
+        (waiting,) = stats(api, job, explain=1)["waiting"]
+
+        assert [waiting[name]["value"] for name in ("open", "arrivals", "exits", "net")] == [3, 4, 1, 3]
+        people = {one["application"]: one for one in waiting["explain"]["included"]}
+        assert set(people) == {silent.pk, answered.pk, fresh.pk}
+        contact = [people[one.pk]["days_since_contact"] for one in (silent, answered, fresh)]
+        # what a candidate writes is no message to him, and nothing was ever written to the third
+        assert contact == [pytest.approx(35, abs=0.01), pytest.approx(3, abs=0.01), None]
+        assert people[answered.pk]["idle_days"] <= 1 < people[silent.pk]["idle_days"]
+        assert waiting["since_contact"]["n"] == 2
+        assert (waiting["on_time"]["k"], waiting["on_time"]["n"], waiting["on_time"]["target"]) == (1, 3, 5.0)
+        assert waiting["pace"]["reason"] == "too_few_exits"
+
+    def test_pace_is_the_share_of_stays_over_by_the_age_of_the_oldest_who_counts_himself(
+        self, api: Client, job: Job, stages: dict[str, Stage]
+    ) -> None:
+        new = stages["New"]
+        for number in range(20):
+            told(job, (CREATED, day(70), new), (REJECTED, day(69 if number < 15 else 5), None))
+        told(job, (CREATED, day(14), new))
+        measured(job)
+
+        pace = stats(api, job)["waiting"][0]["pace"]
+
+        assert (pace["value"], pace["baseline_level"], pace["n_exits"]) == (pytest.approx(100 * 15 / 21), "job", 20)
+        assert pace["age"] == pytest.approx(10, abs=0.1)
+
+
+class TestDataQuality:
+    def test_it_tells_how_entries_are_dated_and_what_is_odd(self, api: Client, job: Job, stages: dict[str, Stage]) -> None:
+        new = stages["New"]
+        odd = StageFactory(connector=job.connector, name="Talent pool", category=StageCategory.UNMAPPED)
+        bounds = [day(20).isoformat(), day(17).isoformat()]
+        told(job, (CREATED, day(18.5), new), precision=Precision.BOUNDED, metadata={"bounds": bounds})
+        told(job, (CREATED, day(30), new), precision=Precision.UNKNOWN)
+        told(job, (CREATED, day(20), new), (MOVED, day(20) + timedelta(seconds=20), odd))
+        told(job, (CREATED, day(-1), new))
+        measured(job)
+
+        quality = stats(api, job, explain=1)["data_quality"]
+
+        precision = quality["entry_precision"]
+        assert [(precision[word]["k"], precision[word]["n"]) for word in ("exact", "bounded", "unknown")] == [(2, 4), (1, 4), (1, 4)]
+        assert [stage["name"] for stage in quality["unmapped_stages"]] == ["Talent pool"]
+        odd_ones = ("in_unmapped_stages", "entry_gap_over_a_day", "under_a_minute", "entered_in_the_future", "ended_in_bulk")
+        assert [quality[name]["value"] for name in odd_ones] == [1, 1, 1, 1, 0]
+
+
 class TestForecast:
     @pytest.fixture
     def hiring(self, job: Job, stages: dict[str, Stage]) -> list[Application]:
@@ -279,14 +373,16 @@ def test_worked_example_h() -> None:
 
 
 def test_hired_moved_back_and_hired_again_counts_the_last_hire() -> None:
-    events = [(CREATED, NOW), (HIRED, NOW + timedelta(days=5)), (MOVED, NOW + timedelta(days=6)), (HIRED, NOW + timedelta(days=9))]
+    events = [(kind, NOW + timedelta(days=days), False) for kind, days in ((CREATED, 0), (HIRED, 5), (MOVED, 6), (HIRED, 9))]
 
     assert milestones(events).hired_at == NOW + timedelta(days=9)
     assert milestones(events[:3]).hired_at is None
 
 
 def test_an_accepted_offer_of_somebody_then_rejected_is_no_hire() -> None:
-    assert milestones([(CREATED, NOW), (EventType.OFFER_ACCEPTED, NOW), (REJECTED, NOW + timedelta(days=1))]).hired_at is None
+    events = [(CREATED, NOW, False), (EventType.OFFER_ACCEPTED, NOW, False), (REJECTED, NOW + timedelta(days=1), False)]
+
+    assert milestones(events).hired_at is None
 
 
 def test_worked_example_i() -> None:
@@ -301,7 +397,7 @@ def test_worked_example_i() -> None:
 
     assert [len(found[stage].came_again) for stage in (1, 2)] == [1, 1]
     assert (found[1].counts.first_entries, found[1].counts.advanced) == (1, 1)
-    assert (found[2].counts.undecided, found[2].moved_back, found[2].ended) == (1, 1, 1)
+    assert (found[2].counts.undecided, found[2].moved_back, len(found[2].ended)) == (1, 1, 1)
 
 
 def test_holds_are_read_in_pairs(job: Job) -> None:

@@ -35,7 +35,8 @@ bench: setup-dev ## ours beside peers and limits, in one run
 format: setup-dev ## rewrite the code in the agreed format
 	@$(VENV_PYTHON) -m ruff format -q . && $(VENV_PYTHON) -m ruff check -q --fix .
 
-schema: setup-dev ## write docs/openapi.yaml anew
+schema: setup-dev ## write docs/openapi.yaml and docs/realtime.schema.json anew
+	@$(VENV_PYTHON) -m realtime.messages >docs/realtime.schema.json
 	@$(VENV_PYTHON) manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
 
 lock: ## pin what pyproject.toml asks for (needs uv)

@@ -19,10 +19,11 @@ This module imports no app, so that every app may import it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from celery import chain, current_app, signature
 from django.db import transaction
+from django.utils.module_loading import import_string
 from kombu.exceptions import OperationalError
 
 logger = logging.getLogger(__name__)
@@ -39,6 +40,9 @@ STEPS = (NORMALIZE, SNAPSHOT, MEASURE, DETECT, OPEN_TASKS, PUSH)
 #: Steps that write only what the ledger can give again. Their commits need not wait for the disk: a crash takes back
 #: a step together with the batch's progress, and the sweep has it done once more.
 RECOMPUTABLE = frozenset({SNAPSHOT, MEASURE, DETECT, OPEN_TASKS})
+
+#: Writes what open screens are told, in the transaction of a change that does not come by the road.
+TELL = "realtime.services.tell"
 
 #: ``Batch.step`` of a batch that has gone all the way.
 DONE = "done"
@@ -91,6 +95,12 @@ def send(task: str, *args: object, **options: object) -> None:
 
 def send_after_commit(task: str, *args: object) -> None:
     transaction.on_commit(lambda: send(task, *args), robust=True)
+
+
+def tell(*, organization_id: int, **what: Iterable[int]) -> None:
+    """Tell open screens of a change, in the current transaction: call it last (``issue_ids``, ``task_ids``, ``job_ids``,
+    ``sync_run_ids``). Named by a string, as steps are: those who change something import nothing that lies above them."""
+    import_string(TELL)(organization_id=organization_id, **what)
 
 
 def _offer(publish: Callable[[], object]) -> None:

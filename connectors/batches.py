@@ -239,6 +239,7 @@ def close_if_complete(sync_run_id: int) -> None:
     else:
         run.state, run.finished_at = SyncRun.State.SUCCEEDED, timezone.now()
         run.save(update_fields=["state", "finished_at"])
+        _tell(run)
 
 
 def _settle(run: SyncRun) -> None:
@@ -253,12 +254,18 @@ def _settle(run: SyncRun) -> None:
         kind=Batch.Kind.DUE,
         step=flow.MEASURE,
     )
+    _tell(run)
 
 
 def _fail(run: SyncRun, reason: str) -> None:
     run.state, run.finished_at = SyncRun.State.FAILED, timezone.now()
     run.error_code, run.error = "flow_failed", reason
     run.save(update_fields=["state", "finished_at", "error_code", "error"])
+    _tell(run)
+
+
+def _tell(run: SyncRun) -> None:
+    flow.tell(organization_id=run.connector.organization_id, sync_run_ids=[run.pk])
 
 
 def describe(error: Exception) -> str:

@@ -69,6 +69,7 @@ def request_sync(*, connector: Connector, mode: str) -> SyncRun:
         with transaction.atomic():
             run = SyncRun.objects.create(connector=connector, mode=SyncRun.Mode(mode), next_attempt_at=timezone.now() + OFFER_AGAIN)
             flow.send_after_commit("connectors.sync", run.pk)
+            _tell(run)
             return run
     except IntegrityError:
         running = connector.sync_runs.exclude(state__in=SyncRun.ENDED).exclude(mode=SyncRun.Mode.IMPORT).first()
@@ -98,7 +99,9 @@ def carry_out(run_id: int, *, worker: str) -> None:
     run = SyncRun.objects.select_related("connector").get(pk=run_id)
     run.started_at = run.started_at or timezone.now()
     run.state, run.attempts = SyncRun.State.RUNNING, run.attempts + 1
-    run.save(update_fields=["started_at", "state", "attempts"])
+    with transaction.atomic():
+        run.save(update_fields=["started_at", "state", "attempts"])
+        _tell(run)
     try:
         with Lease(run.pk, worker) as lease:
             _fetch(run, lease)
@@ -128,9 +131,9 @@ def _fetch(run: SyncRun, lease: Lease) -> None:
         with transaction.atomic():
             lease.check()
             _commit_page(run, page)
-        if monotonic() - told_at >= TELL_EVERY:
-            told_at = monotonic()
-            flow.send("realtime.push_sync_run", run.pk)
+            if monotonic() - told_at >= TELL_EVERY:
+                told_at = monotonic()
+                _tell(run)
     with transaction.atomic():
         lease.check()
         end_fetching(run)
@@ -148,6 +151,11 @@ def _commit_page(run: SyncRun, page: Page) -> None:
     run.save(update_fields=["checkpoint", "fetched", "notes", "attempts"])
 
 
+def _tell(run: SyncRun) -> None:
+    """Screens hear how far the run has got; in the transaction that moves it on, and last in it."""
+    flow.tell(organization_id=run.connector.organization_id, sync_run_ids=[run.pk])
+
+
 def end_fetching(run: SyncRun) -> None:
     """Everything is in the inbox; from here the batches carry the run to its end."""
     run.state, run.fetched_at, run.checkpoint = SyncRun.State.FLOWING, timezone.now(), None
@@ -155,6 +163,7 @@ def end_fetching(run: SyncRun) -> None:
     run.save(update_fields=["state", "fetched_at", "checkpoint", "next_attempt_at", "error", "error_code"])
     Connector.objects.filter(pk=run.connector_id, status=Connector.Status.BROKEN).update(status=Connector.Status.ACTIVE, status_reason="")
     batches.close_if_complete(run.pk)
+    _tell(run)
 
 
 def _end_attempt(run: SyncRun, error: ConnectorError) -> None:
@@ -164,9 +173,11 @@ def _end_attempt(run: SyncRun, error: ConnectorError) -> None:
         wait = timedelta(seconds=15 * 2**run.attempts)
         if isinstance(error, RateLimited) and error.retry_after:
             wait = max(wait, error.retry_after)
-        _held(run).update(
-            state=SyncRun.State.QUEUED, claimed_by="", next_attempt_at=timezone.now() + wait, error_code=error.code, error=str(error)
-        )
+        with transaction.atomic():
+            _held(run).update(
+                state=SyncRun.State.QUEUED, claimed_by="", next_attempt_at=timezone.now() + wait, error_code=error.code, error=str(error)
+            )
+            _tell(run)
         return
     if _fail(run, code=error.code, reason=str(error)) and isinstance(error, CredentialsRejected | NotConfigured):
         Connector.objects.filter(pk=run.connector_id).update(status=Connector.Status.BROKEN, status_reason=str(error))
@@ -179,10 +190,13 @@ def _held(run: SyncRun) -> QuerySet[SyncRun]:
 
 def _fail(run: SyncRun, *, code: str, reason: str) -> bool:
     """False: it was not ours any more, so nothing was changed."""
-    failed = _held(run).update(state=SyncRun.State.FAILED, finished_at=timezone.now(), next_attempt_at=None, error_code=code, error=reason)
+    ended = {"state": SyncRun.State.FAILED, "finished_at": timezone.now(), "next_attempt_at": None, "error_code": code, "error": reason}
+    with transaction.atomic():
+        failed = _held(run).update(**ended)
+        if failed:
+            _tell(run)
     if failed:
         logger.warning("sync run failed", extra={"action": "sync_failed", "run": run.pk, "code": code})
-        flow.send("realtime.push_sync_run", run.pk)
     return bool(failed)
 
 

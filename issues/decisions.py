@@ -79,3 +79,4 @@ def _let_follow(issue: Issue) -> None:
         application_ids=[issue.application_id] if issue.application_id else [],
         job_ids=[issue.job_id] if issue.job_id and not issue.application_id else [],
     )
+    flow.tell(organization_id=issue.organization_id, issue_ids=[issue.pk])

@@ -17,7 +17,7 @@ from django.db import close_old_connections
 from realtime import outlet, resume
 from realtime.hub import hub
 from realtime.subscription import COME_BACK, NOT_YOURS, Ended, Subscription
-from realtime.topics import Listener, NotYours, topic_for
+from realtime.topics import Listener, NotATopic, NotYours, topic_for
 
 Answer = TypeVar("Answer")
 
@@ -39,15 +39,17 @@ class UpdatesConsumer(AsyncWebsocketConsumer):
             await self.close()  # before accepting: the handshake is answered with 403
             return
         query = parse_qs(self.scope["query_string"].decode("latin-1"))
-        job, organization, after = (query.get(name, [""])[0] for name in ("jobId", "organization", "after"))
+        job, organization, types, after = (query.get(name, [""])[0] for name in ("jobId", "organization", "types", "after"))
         await self.accept()
         try:
-            topic = await in_thread(topic_for, listener.user_id, job=job, organization=organization)
+            topic = await in_thread(topic_for, listener.user_id, job=job, organization=organization, types=types)
             numbers = resume.parse(after, topic.organization_ids)
             stream = Subscription(listener, topic, transport="websocket", cut=outlet.of(self.scope).cut)
             self.subscription = await hub().subscribe(stream, after=numbers)
         except NotYours:
             await self.close(NOT_YOURS)
+        except NotATopic:
+            await self.close(BAD_REQUEST)
         except Ended as end:
             await self._end(end)
         else:

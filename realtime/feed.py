@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterator
 from typing import Any
 
 from django.db import DatabaseError
@@ -60,7 +60,7 @@ class Feed:
             self._news.clear()
             began = time.monotonic()
             try:
-                changes = await read(log.read, self.organization_id, after=self.position)
+                changes = await read(log.read, self.organization_id, after=self.position, followed=frozenset(self._followers) - {None})
             except DatabaseError as error:
                 logger.warning("update log not readable", extra={"action": "log_unread", "error": type(error).__name__})
                 await asyncio.sleep(1)
@@ -83,9 +83,13 @@ class Feed:
         if changes.reload:
             telemetry.RELOADS.inc()
         for told in changes.told:
-            for subscription in self._listeners(told.job_id):
+            for subscription in self._listeners(told):
                 subscription.offer(told)
 
-    def _listeners(self, job_id: int | None) -> Iterator[Subscription]:
-        for followed in list(self._followers) if job_id is None else (None, job_id):
-            yield from self._followers.get(followed, ())
+    def _listeners(self, told: log.Told) -> Iterator[Subscription]:
+        if told.wide:
+            concerned: Collection[int | None] = (None,)
+        else:
+            concerned = list(self._followers) if told.job_id is None else (None, told.job_id)
+        for job_id in concerned:
+            yield from self._followers.get(job_id, ())

@@ -197,8 +197,11 @@ class Hub:
                 await self._look_at_rights()
             except DatabaseError as error:
                 logger.warning("streams not checked", extra={"action": "look_failed", "error": type(error).__name__})
-            for subscription in [one for one in self.subscriptions if one.overdue]:
-                subscription.cut()
+            for subscription in list(self.subscriptions):
+                if subscription.stalled:
+                    subscription.give_up()
+                elif subscription.overdue:
+                    subscription.cut()
             if time.monotonic() >= heartbeat_due:
                 heartbeat_due += HEARTBEAT_SECONDS
                 self._beat()

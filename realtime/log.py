@@ -5,9 +5,12 @@ One reading serves every socket of an organization, and costs the same number of
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
+import msgspec
 from django.db import connection
 from django.db.models import Count
 from django.utils import timezone
@@ -18,12 +21,18 @@ from ats.models import Job
 from config import sql
 from connectors.models import SyncRun
 from connectors.selectors import Progress, progress_of_runs
-from realtime import messages
+from realtime import details, messages
 from realtime.models import UpdateCounter
 from triggers.models import Task
 
-#: Subjects told one by one; beyond it a client is quicker fetching everything.
+#: Subjects told one by one to whoever follows everything; beyond it a client is quicker fetching it all.
 MOST_SUBJECTS = 100
+#: Jobs told to those who follow one of them, while those who follow everything reload.
+MOST_FOLLOWED = 500
+#: Updates of one subject whose details are read.
+MOST_UPDATES = 50
+#: Subjects looked at; an organization has fewer jobs than this, or its screens reload.
+MOST_READ = 5_000
 #: Updates looked through for one catch-up.
 LONGEST_SPAN = 20_000
 
@@ -38,6 +47,9 @@ class Told:
     organization: int | None = None
     number: int = 0
     job_id: int | None = None
+    type: str = ""
+    #: only for those who follow everything
+    wide: bool = False
     #: set for a whole state: whoever has not heard an older message with this key need not hear it any more
     key: tuple[str, int | None] | None = None
 
@@ -50,6 +62,8 @@ class Changes:
     told: list[Told]
     #: the client has to fetch its state afresh
     reload: bool = False
+    #: when the oldest change among them was logged
+    since: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +74,8 @@ class Subject:
     job_id: int | None
     sync_run_id: int | None
     number: int
+    since: datetime
+    payloads: list[Mapping[str, Any]] | None
 
 
 def last_numbers(organization_ids: Iterable[int]) -> dict[int, int]:
@@ -69,10 +85,13 @@ def last_numbers(organization_ids: Iterable[int]) -> dict[int, int]:
     return {one: known.get(one, 0) for one in ids}
 
 
-def read(organization_id: int, *, after: int, upto: int | None = None, job_id: int | None = None) -> Changes:
+def read(
+    organization_id: int, *, after: int, upto: int | None = None, job_id: int | None = None, followed: Collection[int] = ()
+) -> Changes:
     """Everything that changed after ``after`` (and up to ``upto``), each subject once, as it stands now.
 
-    A log that no longer reaches back to ``after``, or too many subjects, becomes one reload.
+    A log that no longer reaches back to ``after`` becomes one reload. So do too many subjects, but for the jobs that are
+    ``followed`` by themselves: whoever looks at one of them is not bothered by what happens to the others.
     """
     first, last, subjects = _subjects(organization_id, after=after, upto=upto, job_id=job_id)
     if last is None:
@@ -81,10 +100,19 @@ def read(organization_id: int, *, after: int, upto: int | None = None, job_id: i
         return Changes(last=after, told=[])
     if first != after + 1:
         return _reload(organization_id, last, "The log no longer reaches back to the resume point.")
-    if last - first >= LONGEST_SPAN or len(subjects) > MOST_SUBJECTS or any(one.kind == "reload" for one in subjects):
+    if last - first >= LONGEST_SPAN or any(one.kind == "reload" for one in subjects):
         return _reload(organization_id, last, "Much has changed at once.")
+    wide = []
+    if len(subjects) > MOST_SUBJECTS:
+        wanted = [one for one in subjects if one.job_id is None or one.job_id in followed]
+        if len(subjects) >= MOST_READ or len(wanted) > MOST_FOLLOWED:
+            return _reload(organization_id, last, "Much has changed at once.")
+        subjects, wide = wanted, [reload(organization_id, last, "Much has changed at once.", wide=True)]
     told = [*_jobs_told(organization_id, subjects), *_sync_runs_told(organization_id, subjects)]
-    return Changes(last=last, told=sorted(told, key=lambda one: one.number))
+    # the sort is stable: what belongs to one number stays in order
+    told = sorted(told, key=lambda one: one.number)
+    since = min((one.since for one in subjects), default=None)
+    return Changes(last=last, told=[*told, *wide], reload=bool(wide), since=since)
 
 
 def _subjects(organization_id: int, *, after: int, upto: int | None, job_id: int | None) -> tuple[int | None, int | None, list[Subject]]:
@@ -96,43 +124,68 @@ def _subjects(organization_id: int, *, after: int, upto: int | None, job_id: int
                 "after": after,
                 "upto": upto,
                 "job": job_id,
-                "most": MOST_SUBJECTS + 1,
+                "most": MOST_READ,
                 "longest": LONGEST_SPAN,
+                "details": MOST_UPDATES,
             },
         )
         rows = cursor.fetchall()
     first, last = rows[0][:2]
-    return first, last, [Subject(*row[2:]) for row in rows if row[2] is not None]
+    return (
+        first,
+        last,
+        [
+            Subject(kind=kind, job_id=job, sync_run_id=run, number=number, since=since, payloads=_decoded(payloads))
+            for _, _, kind, job, run, number, since, payloads in rows
+            if kind is not None
+        ],
+    )
 
 
-def _jobs_told(organization_id: int, subjects: Iterable[Subject]) -> list[Told]:
-    numbers = {one.job_id: one.number for one in subjects if one.kind == "job" and one.job_id is not None}
-    if not numbers:
-        return []
+def _decoded(payloads: str | None) -> list[Mapping[str, Any]] | None:
+    return None if payloads is None else msgspec.json.decode(payloads)
+
+
+def _jobs_told(organization_id: int, subjects: Iterable[Subject]) -> Iterator[Told]:
+    """Per job what changed of it one by one, then its cells; and the issues of no job."""
+    changed = {one.job_id: one for one in subjects if one.kind in ("job", "issue")}
+    touched = {job_id: details.Touched.of(one.payloads) for job_id, one in changed.items()}
+    rows = details.read(organization_id, touched.values())
+    cells = _cells(organization_id, [job_id for job_id in changed if job_id is not None])
+    for job_id, subject in changed.items():
+        if job_id is not None and job_id not in cells:
+            continue  # gone meanwhile
+        parts = details.told(rows, touched[job_id], organization=organization_id, job=job_id, update=subject.number)
+        yield from (_told(organization_id, part, number=subject.number, job_id=job_id) for part in parts)
+        if job_id is not None:
+            whole = messages.JobChanged(
+                organization=organization_id, number=subject.number, complete=touched[job_id].complete, **cells[job_id]
+            )
+            yield _told(organization_id, whole, number=subject.number, job_id=job_id, key=("job", job_id))
+
+
+def _cells(organization_id: int, job_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """The state of jobs as a message tells it, by job id."""
+    if not job_ids:
+        return {}
     question = Question(as_of=timezone.now())
-    jobs = Job.objects.filter(organization=organization_id, pk__in=numbers).select_related("organization")
+    jobs = Job.objects.filter(organization=organization_id, pk__in=job_ids).select_related("organization")
     heatmap = org_heatmap(organization_ids=[organization_id], question=question, jobs=jobs)
     stages = CellReader(list(jobs), question, stage_ref).read()
-    tasks = open_tasks(numbers)
-    return [
-        _told(
-            organization_id,
-            messages.JobChanged(
-                organization=organization_id,
-                number=numbers[row["job"]["id"]],
-                as_of=heatmap["as_of"],
-                job=row["job"],
-                open=row["open"],
-                overdue_days=row["overdue_days"],
-                issues_open=row["issues_open"],
-                tasks_open=tasks.get(row["job"]["id"], 0),
-                cells=row["cells"],
-                stages=stages.get(row["job"]["id"], []),
-            ),
-            job_id=row["job"]["id"],
-        )
+    tasks = open_tasks(job_ids)
+    return {
+        row["job"]["id"]: {
+            "as_of": heatmap["as_of"],
+            "job": row["job"],
+            "open": row["open"],
+            "overdue_days": row["overdue_days"],
+            "issues_open": row["issues_open"],
+            "tasks_open": tasks.get(row["job"]["id"], 0),
+            "cells": row["cells"],
+            "stages": stages.get(row["job"]["id"], []),
+        }
         for row in heatmap["rows"]
-    ]
+    }
 
 
 def open_tasks(job_ids: Iterable[int]) -> dict[int, int]:
@@ -141,13 +194,14 @@ def open_tasks(job_ids: Iterable[int]) -> dict[int, int]:
     return dict(unfinished.order_by().values_list("issue__job").annotate(Count("pk")))
 
 
-def _sync_runs_told(organization_id: int, subjects: Iterable[Subject]) -> list[Told]:
+def _sync_runs_told(organization_id: int, subjects: Iterable[Subject]) -> Iterator[Told]:
     numbers = {one.sync_run_id: one.number for one in subjects if one.sync_run_id is not None}
     if not numbers:
-        return []
-    runs = SyncRun.objects.filter(pk__in=numbers).select_related("connector")
+        return
     progress = progress_of_runs(list(numbers))
-    return [_told(organization_id, sync_message(run, numbers[run.pk], progress.get(run.pk, Progress()))) for run in runs]
+    for run in SyncRun.objects.filter(pk__in=numbers).select_related("connector"):
+        message = sync_message(run, numbers[run.pk], progress.get(run.pk, Progress()))
+        yield _told(organization_id, message, number=message.number, key=("sync", run.pk))
 
 
 def sync_message(run: SyncRun, number: int, progress: Progress) -> messages.SyncChanged:
@@ -168,13 +222,23 @@ def sync_message(run: SyncRun, number: int, progress: Progress) -> messages.Sync
     )
 
 
-def _told(organization_id: int, message: messages.JobChanged | messages.SyncChanged, *, job_id: int | None = None) -> Told:
+def _told(
+    organization_id: int,
+    message: messages.JobChanged | messages.SyncChanged | messages.Detail,
+    *,
+    number: int,
+    job_id: int | None = None,
+    key: tuple[str, int | None] | None = None,
+) -> Told:
     return Told(
         text=messages.encode(message),
-        numbers={organization_id: message.number},
+        # a part of an update is no point to resume after
+        numbers={} if message.number is None else {organization_id: message.number},
         organization=organization_id,
-        number=message.number,
+        number=number,
         job_id=job_id,
+        type=str(message.__struct_config__.tag),
+        key=key,
     )
 
 
@@ -193,6 +257,6 @@ def ping(numbers: Mapping[int, int]) -> Told:
     return Told(text=messages.encode(messages.Ping(numbers=dict(numbers))), numbers=numbers)
 
 
-def reload(organization_id: int, number: int, reason: str) -> Told:
+def reload(organization_id: int, number: int, reason: str, *, wide: bool = False) -> Told:
     text = messages.encode(messages.Reload(organization=organization_id, number=number, reason=reason))
-    return Told(text=text, numbers={organization_id: number}, organization=organization_id, number=number)
+    return Told(text=text, numbers={organization_id: number}, organization=organization_id, number=number, wide=wide)

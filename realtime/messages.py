@@ -1,9 +1,13 @@
 """What a browser or program may be told: a closed list of messages, the same over WebSocket and SSE.
 
-Every message says its ``type`` and the version ``v`` of this list. A message tells a whole state (all cells of a
-job), never a difference: a client replaces what it holds, so hearing something twice, or only the last of many,
-leaves it right. ``number`` is the organization's update number the state holds for; a client that reconnects says
-the highest number it has heard.
+Every message says its ``type`` and the version ``v`` of this list. A message tells states as they are now, never a
+difference: a client replaces what it holds, so hearing something twice, or only the last of many, leaves it right.
+
+``number`` is the organization's update number up to which the client has heard everything; a client that reconnects
+says the highest it has heard. Messages that only tell a part of an update (``event``, ``snapshot``, ``issue``,
+``task``) hold null there and its number as ``update``: the ``job`` message behind them completes it.
+
+Within a version types and fields are only added. docs/realtime.schema.json is made from these classes.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     v: int = VERSION
 
 
+# --- about the stream --------------------------------------------------------------------------------
 class Hello(Message, frozen=True, kw_only=True, tag="hello"):
     """First message of a stream: everything after these numbers will be told."""
 
@@ -33,6 +38,28 @@ class Hello(Message, frozen=True, kw_only=True, tag="hello"):
     heartbeat: float
 
 
+class Ping(Message, frozen=True, kw_only=True, tag="ping"):
+    """The line is alive and everything up to these numbers has been told."""
+
+    numbers: dict[int, int]
+
+
+class Reload(Message, frozen=True, kw_only=True, tag="reload"):
+    """The stream cannot bring the client up to date: fetch the state afresh and go on from ``number``."""
+
+    organization: int | None
+    number: int | None
+    #: one sentence for a person
+    reason: str
+
+
+class Reconnect(Message, frozen=True, kw_only=True, tag="reconnect"):
+    """The server is about to end: come back after ``retry_ms`` milliseconds and resume. The stream closes behind it."""
+
+    retry_ms: int
+
+
+# --- about the organization --------------------------------------------------------------------------
 class JobChanged(Message, frozen=True, kw_only=True, tag="job"):
     """Something about a job changed; here is its whole state."""
 
@@ -49,6 +76,9 @@ class JobChanged(Message, frozen=True, kw_only=True, tag="job"):
     cells: list[dict[str, Any]]
     #: its cells by own stage, as in ``GET /ats/jobs/{id}/heatmap``
     stages: list[dict[str, Any]]
+    #: the ``event``, ``snapshot``, ``issue`` and ``task`` messages before this one tell all that changed; false: so much
+    #: did that they tell only a part or nothing, so fetch the lists that are on the screen
+    complete: bool
 
 
 class SyncChanged(Message, frozen=True, kw_only=True, tag="sync"):
@@ -69,26 +99,109 @@ class SyncChanged(Message, frozen=True, kw_only=True, tag="sync"):
     in_flow: int
 
 
-class Reload(Message, frozen=True, kw_only=True, tag="reload"):
-    """The stream cannot bring the client up to date: fetch the state afresh and go on from ``number``."""
+class StageRef(msgspec.Struct, frozen=True, kw_only=True):
+    """A stage of the job's own pipeline."""
 
-    organization: int | None
-    number: int | None
-    #: one sentence for a person
-    reason: str
-
-
-class Reconnect(Message, frozen=True, kw_only=True, tag="reconnect"):
-    """The server is about to end: come back after ``retry_ms`` milliseconds and resume. The stream closes behind it."""
-
-    retry_ms: int
+    id: int
+    name: str
+    category: str
 
 
-class Ping(Message, frozen=True, kw_only=True, tag="ping"):
-    """The line is alive and everything up to these numbers has been told."""
+class RecordedEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """A fact that entered the ledger."""
 
-    numbers: dict[int, int]
+    id: int
+    event_type: str
+    application: int | None
+    stage_from: StageRef | None
+    stage_to: StageRef | None
+    #: when it happened in the ATS
+    timestamp: datetime
+    #: when it became known
+    recorded_at: datetime
+    precision: str
 
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """How an application stands."""
+
+    application: int
+    candidate: int
+    status: str
+    current_stage: StageRef | None
+    applied_at: datetime | None
+    last_event_at: datetime | None
+    last_activity_at: datetime | None
+
+
+class IssueState(msgspec.Struct, frozen=True, kw_only=True):
+    """How an issue stands."""
+
+    id: int
+    issue_type: str
+    status: str
+    severity: str
+    score: float
+    sentence: str
+    application: int | None
+    stage: StageRef | None
+    detected_at: datetime
+    snoozed_until: datetime | None
+    resolved_at: datetime | None
+    version: int
+
+
+class TaskState(msgspec.Struct, frozen=True, kw_only=True):
+    """How a task stands."""
+
+    id: int
+    issue: int
+    status: str
+    priority: str
+    #: a member's id
+    assignee: int | None
+    due_at: datetime | None
+    ended_at: datetime | None
+    version: int
+
+
+class Detail(Message, frozen=True, kw_only=True):
+    """Base of the messages that tell a part of an update."""
+
+    organization: int
+    #: None: issues and tasks that concern no single job
+    job: int | None
+    update: int
+    number: int | None = None
+
+
+class EventsRecorded(Detail, frozen=True, kw_only=True, tag="event"):
+    """New facts about people on a job."""
+
+    events: list[RecordedEvent]
+
+
+class SnapshotsChanged(Detail, frozen=True, kw_only=True, tag="snapshot"):
+    """Applications of a job that were touched."""
+
+    applications: list[Snapshot]
+
+
+class IssuesChanged(Detail, frozen=True, kw_only=True, tag="issue"):
+    """Issues that were opened, judged again or decided upon."""
+
+    issues: list[IssueState]
+
+
+class TasksChanged(Detail, frozen=True, kw_only=True, tag="task"):
+    """Tasks that were opened, changed or ended."""
+
+    tasks: list[TaskState]
+
+
+ALL = Hello | Ping | Reload | Reconnect | JobChanged | SyncChanged | EventsRecorded | SnapshotsChanged | IssuesChanged | TasksChanged
+#: what ``?types=`` may name
+TYPES = frozenset({"event", "snapshot", "job", "issue", "task", "sync"})
 
 _encoder = msgspec.json.Encoder()
 
@@ -96,3 +209,12 @@ _encoder = msgspec.json.Encoder()
 def encode(message: Message) -> str:
     """JSON text; times in ISO 8601 UTC."""
     return _encoder.encode(message).decode()
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of any one message."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Stagewatch live updates"} | msgspec.json.schema(ALL)
+
+
+if __name__ == "__main__":  # make schema
+    print(msgspec.json.format(msgspec.json.encode(schema(), order="deterministic"), indent=1).decode())

@@ -20,11 +20,12 @@ from config.drf import problem_response
 from realtime import outlet, resume, topics
 from realtime.hub import hub
 from realtime.subscription import COME_BACK, Ended, Subscription
-from realtime.topics import Listener, NotYours, Topic
+from realtime.topics import Listener, NotATopic, NotYours, Topic
 
 #: A comment line this often shows both sides whether the other is still there.
 COMMENT_SECONDS = 15.0
 PATH = "/realtime/updates"
+QUERY = {"job": "jobId", "organization": "organization", "types": "types"}
 
 #: Django keeps a thread for a request as long as it lasts; streams last for hours and share these few
 _doors = cycle([ThreadPoolExecutor(max_workers=1, thread_name_prefix="sse-door") for _ in range(4)])
@@ -49,6 +50,8 @@ async def updates(request: HttpRequest) -> HttpResponseBase:
         listener, topic = await sync_to_async(_admit)(request)
     except NotYours as error:
         return problem_response(request, 404, str(error))
+    except NotATopic as error:
+        return problem_response(request, 400, str(error))
     if listener is None:
         stranger = problem_response(request, 401, "Log in, or send an Authorization: Token header.")
         stranger["WWW-Authenticate"] = "Token"
@@ -75,7 +78,7 @@ def _admit(request: HttpRequest) -> tuple[Listener | None, Topic]:
         listener = topics.by_token(header) if header else topics.by_session(request.user, request.session.session_key)
         if listener is None:
             return None, Topic(organization_ids=())
-        asked = {"job": request.GET.get("jobId", ""), "organization": request.GET.get("organization", "")}
+        asked = {name: request.GET.get(parameter, "") for name, parameter in QUERY.items()}
         return listener, topics.topic_for(listener.user_id, **asked)
     finally:
         connections.close_all()
@@ -93,7 +96,9 @@ async def _events(subscription: Subscription) -> AsyncIterator[str]:
                 yield ": still here\n\n"
                 continue
             numbers.update(told.numbers)
-            yield f"id: {resume.render(numbers)}\ndata: {told.text}\n\n"
+            # a part of an update has no id: whoever stops behind it hears the whole of it again
+            point = f"id: {resume.render(numbers)}\n" if told.numbers else ""
+            yield f"{point}data: {told.text}\n\n"
     except Ended as end:
         if end.retry_ms is not None:
             yield f"retry: {end.retry_ms}\n\n"

@@ -12,6 +12,8 @@ from realtime.topics import Listener, Topic
 
 #: Messages waiting for one slow connection before it is told to reload and closed.
 CAPACITY = 512
+#: A connection that takes nothing of what waits for it for so long is told to reload and closed.
+STALLED_SECONDS = 10.0
 #: A stream that is over has this long to take its last words; then its connection is cut.
 LAST_WORDS_SECONDS = 5.0
 
@@ -55,6 +57,8 @@ class Subscription:
         self.heard: dict[int, int] = {}
         self.ended_at: float | None = None
         self._waiting: dict[object, log.Told] = {}
+        #: when something was last taken, or began to wait
+        self._taken_at = time.monotonic()
         self._ready = asyncio.Event()
         self._end: Ended | None = None
 
@@ -64,11 +68,17 @@ class Subscription:
         key = told.key or id(told)
         self._waiting.pop(key, None)
         if len(self._waiting) >= CAPACITY:
-            reload = messages.Reload(organization=None, number=None, reason="This screen fell behind.")
-            self.finish(Ended(TOO_SLOW, messages.encode(reload)))
+            self.give_up()
             return
+        if not self._waiting:
+            self._taken_at = time.monotonic()
         self._waiting[key] = told
         self._ready.set()
+
+    def give_up(self) -> None:
+        """The reader is too slow: what waits is dropped, and it is to fetch everything afresh."""
+        reload = messages.Reload(organization=None, number=None, reason="This screen fell behind.")
+        self.finish(Ended(TOO_SLOW, messages.encode(reload)))
 
     def begin(self, first: list[log.Told]) -> None:
         """Put what a new stream starts with before anything that came in meanwhile."""
@@ -90,6 +100,11 @@ class Subscription:
         """Over for so long that its connection does not take its last words."""
         return self.ended_at is not None and time.monotonic() - self.ended_at > LAST_WORDS_SECONDS
 
+    @property
+    def stalled(self) -> bool:
+        """Something waits and the connection takes nothing."""
+        return bool(self._waiting) and time.monotonic() - self._taken_at > STALLED_SECONDS
+
     async def next(self) -> log.Told:
         """The next thing to tell. Raises ``Ended``."""
         while not self._waiting:
@@ -97,11 +112,14 @@ class Subscription:
                 raise self._end
             self._ready.clear()
             await self._ready.wait()
+        self._taken_at = time.monotonic()
         return self._waiting.pop(next(iter(self._waiting)))
 
     def _wants(self, told: log.Told) -> bool:
         if told.organization is None:
             return True
         if told.number <= self.heard.get(told.organization, -1):
+            return False
+        if told.type and self.topic.types and told.type not in self.topic.types:
             return False
         return self.topic.job_id is None or told.job_id is None or told.job_id == self.topic.job_id

@@ -1,4 +1,4 @@
-"""Celery doors: step 6, the progress of runs, and the pruning of the log."""
+"""Celery doors: step 6, and the pruning of the log."""
 
 from __future__ import annotations
 
@@ -17,12 +17,6 @@ from realtime import services
 def push(self: Any, batch_id: int) -> int:
     carry(batch_id, flow.PUSH, services.push_batch, worker=self.request.id or "")
     return batch_id
-
-
-@shared_task(name="realtime.push_sync_run")
-def push_sync_run(sync_run_id: int) -> None:
-    """Sent after a commit by whoever moves a run on: ``flow.send_after_commit("realtime.push_sync_run", run.pk)``."""
-    services.push_sync_run(sync_run_id)
 
 
 @shared_task(name="realtime.prune")

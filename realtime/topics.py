@@ -16,6 +16,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from accounts.authentication import TokenAuthentication
 from accounts.models import Membership, User
 from ats.models import Job
+from realtime import messages
 
 
 class NotYours(Exception):
@@ -42,6 +43,8 @@ class Topic:
 
     organization_ids: tuple[int, ...]
     job_id: int | None = None
+    #: of ``messages.TYPES``; empty: all
+    types: frozenset[str] = frozenset()
 
 
 def by_session(user: Any, session_key: str | None) -> Listener | None:
@@ -63,23 +66,31 @@ def by_token(authorization: bytes) -> Listener | None:
     return Listener(user_id=user.pk, token_digest=token.digest)
 
 
-def topic_for(user_id: int, *, job: str = "", organization: str = "") -> Topic:
-    """What ``?jobId=`` and ``?organization=`` (id or slug) mean for this person. Raises ``NotYours``.
+class NotATopic(Exception):
+    """The question makes no sense; the message says what was wrong with it."""
 
-    Without either: all of the person's organizations.
+
+def topic_for(user_id: int, *, job: str = "", organization: str = "", types: str = "") -> Topic:
+    """What ``?jobId=``, ``?organization=`` (id or slug) and ``?types=`` (comma-separated) mean for this person.
+
+    Without either of the first two: all of the person's organizations. Raises ``NotYours`` and ``NotATopic``.
     """
+    wanted = frozenset(types.split(",")) if types else frozenset()
+    if unknown := wanted - messages.TYPES:
+        known = ", ".join(sorted(messages.TYPES))
+        raise NotATopic(f"types: {min(unknown)[:40]!r} is no type of message that could be chosen; those are {known}.")
     mine = Membership.objects.filter(user_id=user_id, user__is_active=True)
     if job:
         found = Job.objects.filter(pk=_identifier(job), organization__in=mine.values("organization")).values_list("pk", "organization_id")
         for job_id, organization_id in found:
-            return Topic(organization_ids=(organization_id,), job_id=job_id)
+            return Topic(organization_ids=(organization_id,), job_id=job_id, types=wanted)
         raise NotYours(f"There is no job {job!r}.")
     if organization:
         mine = mine.filter(Q(organization__slug=organization) | Q(organization=_identifier(organization, default=0)))
     ids = tuple(mine.order_by("organization").values_list("organization", flat=True))
     if not ids:
         raise NotYours("There is no such organization.")
-    return Topic(organization_ids=ids)
+    return Topic(organization_ids=ids, types=wanted)
 
 
 def _identifier(text: str, *, default: int | None = None) -> int:

@@ -130,3 +130,4 @@ def _let_follow(task: Task) -> None:
         application_ids=[issue.application_id] if issue.application_id else [],
         job_ids=[issue.job_id] if issue.job_id else [],
     )
+    flow.tell(organization_id=task.organization_id, task_ids=[task.pk])

@@ -1,6 +1,8 @@
--- What happened after a number: the newest Update of each subject, since one state replaces those before it.
+-- What happened after a number: the newest Update of each subject, since one state replaces those before it, with what
+-- each Update says was changed (null where that is too much to tell one by one).
 -- Parameters: organization, after, upto (null: no end), job (null: all), most (how many subjects at most),
--- longest (beyond so many Updates none are read: the answer is a reload anyway).
+-- longest (beyond so many Updates none are read: the answer is a reload anyway), details (Updates of one subject whose
+-- payloads are told).
 -- ``first`` tells a gap: numbers are dense, so anything but after + 1 means that the log has been pruned.
 with span as (
     select min(number) as first, max(number) as last
@@ -9,7 +11,8 @@ with span as (
       and number <= coalesce(%(upto)s::bigint, 9223372036854775807)
 ),
 subjects as (
-    select kind, job_id, (payload ->> 'sync_run')::bigint as sync_run_id, max(number) as number
+    select kind, job_id, (payload ->> 'sync_run')::bigint as sync_run_id, max(number) as number, min(created_at) as since,
+           case when count(*) <= %(details)s then jsonb_agg(payload) end as payloads
     from realtime_update
     where organization_id = %(organization)s and number > %(after)s
       and number <= coalesce(%(upto)s::bigint, 9223372036854775807)
@@ -18,6 +21,6 @@ subjects as (
     group by kind, job_id, sync_run_id
     limit %(most)s
 )
-select span.first, span.last, s.kind, s.job_id, s.sync_run_id, s.number
+select span.first, span.last, s.kind, s.job_id, s.sync_run_id, s.number, s.since, s.payloads
 from span left join subjects s on true
 order by s.number

@@ -50,6 +50,13 @@ class Tenant:
         metric.save()
         return application
 
+    def crowd(self, job: Job, number: int) -> list[Application]:
+        """So many applications on a job, with nothing derived from them."""
+        owner = {"organization": self.organization, "connector": self.connector}
+        people = Candidate.objects.bulk_create(Candidate(**owner, external_id=f"c{next(_ids)}") for _ in range(number))
+        rows = (Application(**owner, external_id=f"a{one.external_id}", candidate=one, job=job) for one in people)
+        return Application.objects.bulk_create(rows)
+
     def batch(self, *applications: Application) -> Batch:
         return Batch.objects.create(
             organization=self.organization, connector=self.connector, step="realtime.push",

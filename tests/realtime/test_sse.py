@@ -32,14 +32,14 @@ class Stream:
         self._lines = self.response.iter_lines(chunk_size=1, decode_unicode=True)
 
     def next(self) -> dict[str, Any]:
-        """The next message that is more than a sign of life."""
+        """The next message that is more than a sign of life or a part of an update."""
         data = None
         for line in self._lines:
             if line.startswith("id:"):
                 self.last_id = line[3:].strip()
             elif line.startswith("data:"):
                 data = json.loads(line[5:])
-            elif not line and data is not None and data["type"] != "ping":
+            elif not line and data is not None and data["type"] not in ("ping", "event", "snapshot", "issue", "task"):
                 return data
         raise EOFError("the stream ended")
 

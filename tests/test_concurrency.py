@@ -279,8 +279,8 @@ def test_what_one_batch_could_not_commit_the_other_tells() -> None:
 def test_two_who_judge_the_same_person_find_one_issue_and_ask_for_one_task() -> None:
     connector = file_connector()
     bring_in(connector, [event_row("a", T, event_type="application_created", stage_to="s")])
+    Issue.objects.all().delete()
     with connection.cursor() as cursor:
-        cursor.execute("delete from triggers_task; delete from issues_issuetransition; delete from issues_issue")
         cursor.execute("update issues_watch set due_at = now() - interval '1 day'")
     start = {"organization_id": connector.organization_id, "connector_id": connector.pk, "step": flow.DETECT}
     first, second = (batches.start(**start, kind=Batch.Kind.DUE) for _ in range(2))

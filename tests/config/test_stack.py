@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
+from config.demo import Logins
 from config.stack import answers
 from tests.live import wait_until
 
@@ -94,7 +95,8 @@ def command(tmp_path: Path) -> Iterator[Command]:
     yield made
     if made.process is not None and made.process.poll() is None:
         made.process.kill()
-        made.process.communicate()
+    if made.process is not None:
+        made.process.communicate()  # closes its output too
     for process in made.living():
         process.kill()
 
@@ -157,6 +159,8 @@ def test_a_busy_port_is_one_sentence(command: Command) -> None:
 
 
 def test_the_demo_shows_a_company_and_goes_on_where_it_stopped(command: Command) -> None:
+    command.var.mkdir()
+    Logins(sandbox_key="-begins-with-a-dash").save(command.var / "demo.json")  # as one random key in 64 does
     command.start("demo", "--applications", "150")
     command.read_until("Ctrl-C stops everything")
     token, jobs = command.value("token"), get(f"{command.value('url')}/ats/jobs", command.value("token"))

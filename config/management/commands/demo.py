@@ -82,7 +82,8 @@ class Command(BaseCommand):
             history.unlink(missing_ok=True)  # exported anew, up to now
         stack.supervisor.add(
             "sandbox",
-            f"python -m connectors.sandbox serve --port {self.logins.sandbox_port} --api-key {self.logins.sandbox_key} "
+            # = because a key may begin with a dash
+            f"python -m connectors.sandbox serve --port {self.logins.sandbox_port} --api-key={self.logins.sandbox_key} "
             f"--state-dir '{home / 'company'}' --export '{history}'{size}",
         )
         self._say("starting the simulated company and its API")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from xml.etree import ElementTree
@@ -88,6 +89,51 @@ def test_xes_is_well_formed_with_a_trace_per_application(job: Job) -> None:
     assert [one["concept:name"] for one in keys] == ["Screen", "comment_added"]
     assert keys[0]["time:timestamp"] == "2026-06-01T12:00:00.000+00:00"
     assert keys[0]["job"] == '=HYPERLINK("Cook & <Baker>")'
+
+
+#: what may stand in a trace or an event, and how its value reads (IEEE 1849-2016)
+TYPES = {
+    "string": str,
+    "date": datetime.fromisoformat,
+    "int": int,
+    "float": float,
+    "boolean": lambda text: {"true": True, "false": False}[text],
+}
+A_NAME = re.compile(r"[A-Za-z_:][\w:.\-]*")
+
+
+def test_xes_holds_what_ieee_1849_asks_of_a_log(job: Job) -> None:
+    log = ElementTree.fromstring(exported("xes"))
+    kinds = [child.tag.removeprefix(f"{{{XES['xes']}}}") for child in log]
+
+    # extensions, globals, classifiers, attributes, traces: in this order
+    order = ["extension", "global", "classifier", *TYPES, "trace"]
+    assert [order.index(kind) for kind in kinds] == sorted(order.index(kind) for kind in kinds)
+    float(log.attrib["xes.version"])
+    declared = {extension.attrib["prefix"] for extension in log.findall("xes:extension", XES)}
+    assert all(set(extension.attrib) == {"name", "prefix", "uri"} for extension in log.findall("xes:extension", XES))
+    promised = {one.attrib["scope"]: {child.attrib["key"] for child in one} for one in log.findall("xes:global", XES)}
+    for classifier in log.findall("xes:classifier", XES):
+        assert set(classifier.attrib["keys"].split()) <= promised["event"]
+    for scope, element in [("trace", one) for one in log.findall("xes:trace", XES)] + [
+        ("event", one) for one in log.iter(f"{{{XES['xes']}}}event")
+    ]:
+        own = [child for child in element if not child.tag.endswith("}event")]
+        assert promised[scope] <= {child.attrib["key"] for child in own}
+        assert len({child.attrib["key"] for child in own}) == len(own)
+        for child in own:
+            kind, key = child.tag.removeprefix(f"{{{XES['xes']}}}"), child.attrib["key"]
+            TYPES[kind](child.attrib["value"])
+            assert A_NAME.fullmatch(key)
+            assert ":" not in key or key.partition(":")[0] in declared
+
+
+def test_the_events_of_a_trace_are_in_the_order_they_happened(job: Job) -> None:
+    log = ElementTree.fromstring(exported("xes"))
+
+    for trace in log.findall("xes:trace", XES):
+        moments = [datetime.fromisoformat(one.attrib["value"]) for one in trace.iter(f"{{{XES['xes']}}}date")]
+        assert moments == sorted(moments)
 
 
 def test_one_job_may_be_asked_for_but_only_ones_own(job: Job) -> None:

@@ -33,6 +33,7 @@ from ats.filters import JobFilter
 from ats.models import Job
 from ats.selectors import jobs_of
 from config.drf import Revalidated
+from connectors.events import StageCategory
 
 #: what is told may also be taken into a spreadsheet
 TABULAR = (JSONRenderer, CsvRenderer)
@@ -199,7 +200,9 @@ class Drilldown(LiveView, GenericAPIView[Any]):
     )
     def get(self, request: Request, job_id: int, name: str) -> Response:
         parameters = parsed(DrilldownParameters, request)
-        job, question = own_job(request, job_id), parameters.question(self.standing(request, parameters).now.as_of)
+        pooled = name in set(StageCategory)
+        standing = live(organization_ids(request.user), parameters.clock_asked, by_category=pooled)
+        job, question = own_job(request, job_id), parameters.question(standing.now.as_of)
         try:
             stages = drilldown.find_stages(job, name)
         except drilldown.AmbiguousStage as error:
@@ -207,7 +210,10 @@ class Drilldown(LiveView, GenericAPIView[Any]):
         if not stages:
             raise Http404
         with as_known(question.known_by, [job.organization_id]):
-            measure = drilldown.measure_of(job, stages, question)
-            page = self.paginate_queryset(drilldown.visits_in_cell(job, stages, question, parameters.wanted(), measure))
-            rows = drilldown.rows(job, page or [], question, measure)
+            # what the heatmap remembers of the cell saves reading its yardstick and its calendar
+            row = standing.row(job.organization_id, job.pk) if question.live and standing.remembered else None
+            clock = row.clock if row else None
+            measure = (row and row.measure(name if pooled else stages[0].pk)) or drilldown.measure_of(job, stages, question)
+            page = self.paginate_queryset(drilldown.visits_in_cell(job, stages, question, parameters.wanted(), measure, clock))
+            rows = drilldown.rows(job, page or [], question, measure, clock)
         return self.get_paginated_response(rows)

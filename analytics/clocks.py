@@ -173,6 +173,11 @@ class CompiledCalendar:
         self._build()
 
     @property
+    def earliest(self) -> datetime:
+        """The start of the range."""
+        return _from_epoch(self._starts[0])
+
+    @property
     def latest(self) -> datetime:
         """The end of the range."""
         return _from_epoch(self._starts[-1])

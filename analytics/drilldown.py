@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet
 from analytics import baselines
 from analytics.bands import Band, Yardstick
 from analytics.baselines import Targets, measure_with
-from analytics.calendars import JobClocks
+from analytics.calendars import JobClock, JobClocks
 from analytics.cells import Question, open_visits
 from analytics.heatmap import Ages, Json
 from analytics.models import CategoryMetric, StageMetric, StageVisit
@@ -79,11 +79,16 @@ def measure_of(job: Job, stages: Sequence[Stage], question: Question) -> Yardsti
     return measure_with(usual, category, targets.target(job, used, category))
 
 
-def visits_in_cell(job: Job, stages: Sequence[Stage], question: Question, wanted: Wanted, measure: Yardstick) -> QuerySet[StageVisit]:
-    """The open visits of a cell, all of them unless ``wanted`` says otherwise; ready to be paged by ``entered_at``."""
+def visits_in_cell(
+    job: Job, stages: Sequence[Stage], question: Question, wanted: Wanted, measure: Yardstick, clock: JobClock | None = None
+) -> QuerySet[StageVisit]:
+    """The open visits of a cell, all of them unless ``wanted`` says otherwise; ready to be paged by ``entered_at``.
+
+    ``clock``: the job's, where the caller has it at hand; else it is read.
+    """
     visits = open_visits(question).filter(job=job, stage__in=stages)
     if wanted.by_age:
-        visits = visits.filter(_entered_when(job, question, wanted, measure, list(visits.values_list("entered_at", flat=True))))
+        visits = visits.filter(_entered_when(job, question, wanted, measure, list(visits.values_list("entered_at", flat=True)), clock))
     if wanted.severities or wanted.issue_types:
         # one filter() call: severity and type must be of the same issue
         conditions = {"issues__severity__in": wanted.severities, "issues__issue_type__in": wanted.issue_types}
@@ -97,14 +102,14 @@ def visits_in_cell(job: Job, stages: Sequence[Stage], question: Question, wanted
     return visits.select_related("application__candidate", "stage")
 
 
-def _entered_when(job: Job, question: Question, wanted: Wanted, measure: Yardstick, entered: list[datetime]) -> Q:
+def _entered_when(job: Job, question: Question, wanted: Wanted, measure: Yardstick, entered: list[datetime], clock: JobClock | None) -> Q:
     """The wanted ages as ranges of ``entered_at``.
 
     An age only falls as the entry gets later, so each band is one unbroken range: exactly the visits that the
     cell counts in it, to the last rounded digit, and the database can page through them.
     """
     entered.sort()
-    ages = ages_of(job, entered, question)
+    ages = ages_of(job, entered, question, clock)
     bands = [measure.thresholds.band(age) for age in ages.bd(entered)]
     on_clock = ages.on(question.clock, entered)
     kept: Q = Q(pk__in=[])
@@ -119,15 +124,18 @@ def _within(age: float, wanted: Wanted) -> bool:
     return (wanted.min_age is None or age >= wanted.min_age) and (wanted.max_age is None or age <= wanted.max_age)
 
 
-def ages_of(job: Job, entered: Sequence[datetime], question: Question) -> Ages:
-    clocks = JobClocks([job], question.as_of, min(entered, default=question.as_of), known_by=question.known_by)
+def ages_of(job: Job, entered: Sequence[datetime], question: Question, clock: JobClock | None = None) -> Ages:
+    earliest = min(entered, default=question.as_of)
+    if clock is not None and (not entered or clock.calendar.earliest <= earliest):
+        return Ages(clock, question.as_of)
+    clocks = JobClocks([job], question.as_of, earliest, known_by=question.known_by)
     return Ages(clocks.of(job), question.as_of)
 
 
-def rows(job: Job, visits: Sequence[StageVisit], question: Question, measure: Yardstick) -> list[Json]:
+def rows(job: Job, visits: Sequence[StageVisit], question: Question, measure: Yardstick, clock: JobClock | None = None) -> list[Json]:
     """One page as the API tells it, each visit with the application's unresolved issues here; one query."""
     entered = [visit.entered_at for visit in visits]
-    ages = ages_of(job, entered, question)
+    ages = ages_of(job, entered, question, clock)
     issues = _issues(job, visits)
     return [
         _row(visit, age=age, age_bd=age_bd, clock=str(question.clock), measure=measure, issues=issues[visit.application_id, visit.stage_id])

@@ -24,7 +24,7 @@ from django.db import connection
 from django.utils import timezone
 
 from analytics import changes
-from analytics.bands import measure_ages, overdue_days
+from analytics.bands import Yardstick, measure_ages, overdue_days
 from analytics.calendars import BEGINNING, JobClock
 from analytics.cells import CANONICAL_STAGES, CellReader, Question, Standing, canonical, category_ref, stage_ref
 from analytics.clocks import CompiledCalendar, cd
@@ -116,16 +116,22 @@ _WAITING = b',"bands":{"fresh":%d,"watch":%d,"late":%d,"critical":%d},"heat":"%b
 class LiveRow:
     """One job with its cells."""
 
-    __slots__ = ("_head", "cells", "connector_id", "job_id", "n_open", "title", "uses_unmapped")
+    __slots__ = ("_head", "cells", "clock", "job_id", "title", "uses_unmapped")
 
     def __init__(self, job: Job, clock: JobClock, standings: Sequence[Standing]) -> None:
-        self.job_id, self.title, self.connector_id = job.pk, str(job), job.connector_id
+        self.job_id, self.title, self.clock = job.pk, str(job), clock
         self.cells = [LiveCell(standing, clock) for standing in standings]
         self.uses_unmapped = any(one.used for one in standings if one.ref.id == UNMAPPED.id)
-        self.n_open = sum(len(one.entered_open) for one in standings)
-        issues = sum(one.issues_open for one in standings)
-        told: Json = {"job": job_dict(job), "open": self.n_open, "issues_open": issues}
+        told: Json = {
+            "job": job_dict(job),
+            "open": sum(len(one.entered_open) for one in standings),
+            "issues_open": sum(one.issues_open for one in standings),
+        }
         self._head = msgspec.json.encode(told)[1:-1]
+
+    def measure(self, stage: int | str) -> Yardstick | None:
+        """What ages in a cell are measured with; None: the row has no such cell."""
+        return next((cell.standing.numbers.measure for cell in self.cells if cell.standing.ref.id == stage), None)
 
     def overdue(self, now: Now) -> float:
         return round(sum(cell.overdue(now) for cell in self.cells), 4)
@@ -202,6 +208,8 @@ class Live:
 
     cells: Sequence[LiveCells]
     now: Now
+    #: whether what is read for it serves the next request as well
+    remembered: bool = True
 
     @property
     def organization_ids(self) -> list[int]:
@@ -244,7 +252,7 @@ def live(organization_ids: Iterable[int], clock: str, *, by_category: bool) -> L
         for one in cells:
             one.note(since[one.organization_id])
         latest = max((one.latest for one in cells if one.latest is not None), default=None)
-    return Live(cells, Now(step_of(timezone.now(), latest), str(clock)))
+    return Live(cells, Now(step_of(timezone.now(), latest), str(clock)), remembered=not connection.in_atomic_block)
 
 
 def step_of(now: datetime, latest: datetime | None) -> datetime:

@@ -192,6 +192,22 @@ def test_the_same_question_has_the_same_answer_and_costs_four_queries(company: C
 
 
 @committed
+@pytest.mark.parametrize("stage", ["screen", "Phone screen"])
+def test_a_page_of_people_takes_yardstick_and_calendar_from_what_is_remembered(
+    company: Company, stage: str, django_assert_num_queries: Any
+) -> None:
+    address = f"/ats/jobs/{company.job.pk}/stage/{stage}/candidates"
+    assert {row["band"] for row in company.client.get(address).json()["results"]} != {"critical"}
+
+    # session, user, memberships, changes, job, stages, page, issues
+    with django_assert_num_queries(8):
+        assert len(company.client.get(address).json()["results"]) == 3
+
+    StageTarget.objects.create(organization=company.organization, category="screen", business_days=0.5)
+    assert {row["band"] for row in company.client.get(address).json()["results"]} == {"critical"}
+
+
+@committed
 def test_what_a_transaction_takes_back_is_not_remembered(company: Company) -> None:
     with transaction.atomic():
         Job.objects.update(title="Never")

@@ -3,29 +3,53 @@
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import tempfile
 from pathlib import Path
 
+from benchmarks import parts
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--events", type=int, default=1_000_000, help="events of the large import")
-    parser.add_argument("--small", type=int, default=500_000, help="size of the ledger at the first batch measurement")
-    parser.add_argument("--large", type=int, default=5_000_000, help="size of the ledger at the second one; 0 leaves it out")
-    parser.add_argument("--obvious", type=int, default=3_000, help="events through the obvious design")
+    parser.add_argument("what", nargs="*", metavar="ingest|analytics", help="default: both")
+    ingesting = parser.add_argument_group("ingest")
+    ingesting.add_argument("--events", type=int, default=1_000_000, help="events of the large import")
+    ingesting.add_argument("--small", type=int, default=500_000, help="size of the ledger at the first batch measurement")
+    ingesting.add_argument("--large", type=int, default=5_000_000, help="size of the ledger at the second one; 0 leaves it out")
+    ingesting.add_argument("--obvious", type=int, default=3_000, help="events through the obvious design")
+    analysing = parser.add_argument_group("analytics")
+    analysing.add_argument("--visits", type=int, default=10_000_000, help="visits of the past")
+    analysing.add_argument("--jobs", type=int, default=2_000, help="jobs they are spread over")
+    analysing.add_argument("--port", type=int, default=8110, help="where the web process listens, on loopback")
+    analysing.add_argument("--fresh", type=int, default=300_000, help="events imported to see how soon percentiles follow; 0: none")
+    analysing.add_argument("--keep", type=Path, help="folder whose past is used again, or made; it is not removed")
     options = parser.parse_args()
     root = Path(__file__).resolve().parent.parent
     (root / "var").mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="bench-", dir=root / "var") as folder:
-        # before Django reads its settings: servers of our own, whatever else runs on this machine
-        os.environ |= {"STAGEWATCH_VAR": folder, "DJANGO_SETTINGS_MODULE": "config.settings", "LOG_LEVEL": "WARNING"}
-        os.environ.pop("DATABASE_URL", None)
-        os.environ.pop("REDIS_URL", None)
-        os.chmod(folder, 0o755)  # PostgreSQL may run as another account than the one that started this
-        from benchmarks import ingest
+    wanted = options.what or ["ingest", "analytics"]
+    if "ingest" in wanted:
+        with tempfile.TemporaryDirectory(prefix="bench-", dir=root / "var") as folder:
+            _child("ingest", Path(folder), options)
+    if "analytics" in wanted:
+        if options.keep:
+            options.keep.mkdir(parents=True, exist_ok=True)
+            _child("analytics", options.keep.resolve(), options)
+        else:
+            with tempfile.TemporaryDirectory(prefix="bench-", dir=root / "var") as folder:
+                _child("analytics", Path(folder), options)
 
-        ingest.run(Path(folder), events=options.events, small=options.small, large=options.large, obvious=options.obvious)
+
+def _child(what: str, folder: Path, options: argparse.Namespace) -> None:
+    """Each part in a process of its own: Django reads its settings once, and they name the part's servers."""
+    os.chmod(folder, 0o755)  # PostgreSQL may run as another account than the one that started this
+    part = multiprocessing.get_context("spawn").Process(target=parts.run, args=(what, folder, options))
+    part.start()
+    part.join()
+    if part.exitcode:
+        raise SystemExit(part.exitcode)
 
 
-main()
+if __name__ == "__main__":
+    main()

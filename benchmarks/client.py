@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import http.client
+import json
 import statistics
+import subprocess
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -33,6 +36,30 @@ class Client:
         if status != 200:
             raise SystemExit(f"{address} answered {status}: {body[:500]!r}")
         return body
+
+    def wait(self, server: subprocess.Popen[bytes]) -> None:
+        """Until the server answers."""
+        pause = threading.Event()
+        for _ in range(300):
+            if server.poll() is not None:
+                raise SystemExit("The web process ended; its output is in web.log.")
+            try:
+                self.body("/constant")
+                return
+            except OSError:
+                self._connection.close()
+                pause.wait(0.2)
+        raise SystemExit("The web process did not answer within a minute.")
+
+    def pages(self, address: str) -> list[str]:
+        """The addresses of all pages, from the first one on."""
+        found: list[str] = []
+        following: str | None = address
+        while following:
+            found.append(following)
+            told: str | None = json.loads(self.body(following))["next"]
+            following = told and "/" + told.split("/", 3)[3]
+        return found
 
 
 def interleaved(client: Client, addresses: dict[str, Callable[[int], str]], *, rounds: int, warm: int = 3) -> dict[str, Timed]:

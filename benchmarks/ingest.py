@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import django
 import msgspec
 
 from benchmarks import bare, stack
+from benchmarks.report import print_table, say
 from connectors.sandbox.bench import Shape, write_file
 
 BATCH_FILES = 7
@@ -66,7 +66,7 @@ def run(folder: Path, *, events: int, small: int, large: int, obvious: int) -> N
         workers = {name: stack.worker("config", name, stack.QUEUES) for name in ("worker1", "worker2")}
         beat = {"beat": ["celery", "-A", "config", "beat", "-l", "WARNING", "--pidfile="]}
         with stack.processes(folder, workers | beat) as running:
-            _wait_for_workers()
+            stack.wait_for_workers()
             ledger = 0
             say(f"loading {small:,} events first")
             ledger += _import(files.make(small))[1]
@@ -89,7 +89,7 @@ def run(folder: Path, *, events: int, small: int, large: int, obvious: int) -> N
                 large_batch = _batches(files)
                 limit.append(_bare_again(address, files))
         with stack.processes(folder, {"obvious": stack.worker("benchmarks.obvious", "obvious", "obvious", 2)}):
-            _wait_for_workers()
+            stack.wait_for_workers()
             peer = _obvious(large_file, obvious)
         _print(Found(events, seconds, limit, obvious, peer, memory.report(), small, small_batch, large, large_batch))
 
@@ -148,18 +148,6 @@ def _obvious(path: Path, events: int) -> float:
     return time.perf_counter() - started
 
 
-def _wait_for_workers() -> None:
-    from connectors.waiting import NotThrough, check_worker
-
-    for attempt in range(10):
-        try:
-            check_worker()
-            break
-        except NotThrough:
-            if attempt == 9:
-                raise
-
-
 def _print(found: Found) -> None:
     ours = found.events / found.seconds
     sql_alone, with_file = ([LIMIT_EVENTS / each[n] for each in found.limit] for n in (0, 1))
@@ -186,11 +174,4 @@ def _print(found: Found) -> None:
     rows += [
         (f"memory of {name}, early and late in the import", f"{early:,.0f} and {late:,.0f} MB", "") for name, early, late in found.memory
     ]
-    width = max(len(row[0]) for row in rows)
-    print("\nIngest")
-    for what, figure, verdict in rows:
-        print(f"  {what:<{width}}  {figure:>24}  {verdict}".rstrip())
-
-
-def say(sentence: str) -> None:
-    print(sentence, file=sys.stderr, flush=True)
+    print_table("Ingest", rows)

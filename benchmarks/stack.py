@@ -93,3 +93,15 @@ def manage(*arguments: str) -> str:
     if done.returncode:
         raise SystemExit(f"manage.py {' '.join(arguments)} failed:\n{done.stderr[-2000:]}")
     return done.stdout
+
+
+def wait_for_workers() -> None:
+    from connectors.waiting import NotThrough, check_worker
+
+    for attempt in range(10):
+        try:
+            check_worker()
+            break
+        except NotThrough:
+            if attempt == 9:
+                raise

@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models import Q
 
 from accounts.models import Organization
-from connectors.events import EventType, JobStatus, Precision, StageCategory
+from connectors.events import APPOINTMENT_EVENTS, EventType, JobStatus, Precision, StageCategory
 from connectors.models import Connector
 
 
@@ -23,6 +23,12 @@ def choices(enum: type[EventType | JobStatus | Precision | StageCategory]) -> li
 CATEGORY_RANK: dict[StageCategory, int] = {
     category: rank for rank, category in enumerate(StageCategory) if category is not StageCategory.UNMAPPED
 }
+
+
+#: Events that say who met, judged, offered or wrote; ``issues/sql/appointments.sql`` repeats the condition word by word.
+APPOINTMENT = Q(event_type__in=[word.value for word in APPOINTMENT_EVENTS]) | Q(
+    event_type=EventType.EMAIL_LOGGED.value, metadata__has_key="direction"
+)
 
 
 class Job(models.Model):
@@ -189,6 +195,8 @@ class CandidateEvent(models.Model):
             models.Index(fields=["application"], name="event_fold"),
             # when a job left the open state (clean-ups), and holds
             models.Index(fields=["job", "occurred_at"], name="event_job_status", condition=Q(event_type="job_status_changed")),
+            # interviews, feedback, offers and mails that say who wrote them: few, and asked for person by person
+            models.Index(fields=["application"], name="event_appointment", condition=APPOINTMENT),
         ]
 
     def __str__(self) -> str:

@@ -70,6 +70,22 @@ MOVING_EVENTS = frozenset(
 )
 
 
+#: Events about meetings, what was thought of them, and offers.
+APPOINTMENT_EVENTS = (
+    EventType.INTERVIEW_SCHEDULED,
+    EventType.INTERVIEW_CHANGED,
+    EventType.INTERVIEW_CANCELLED,
+    EventType.INTERVIEW_ENDED,
+    EventType.FEEDBACK_SUBMITTED,
+    EventType.FEEDBACK_REMOVED,
+    EventType.OFFER_CREATED,
+    EventType.OFFER_SENT,
+    EventType.OFFER_ACCEPTED,
+    EventType.OFFER_DECLINED,
+    EventType.OFFER_WITHDRAWN,
+)
+
+
 class Precision(StrEnum):
     """How well the moment of an event is known."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from django.db.models import QuerySet
@@ -67,13 +67,22 @@ class IssueSerializer(serializers.ModelSerializer[Issue]):
     candidate = CandidateOfIssue(source="application.candidate", allow_null=True, default=None)
     tasks = TaskOfIssue(many=True)
     evidence = serializers.DictField(help_text="What the rule saw; its keys depend on the type.")
+    snoozed_until_change = serializers.SerializerMethodField(help_text="Snoozed until something changes.")
 
     class Meta:
         model = Issue
         fields = (
             "id", "organization", "issue_type", "status", "severity", "score", "sentence", "evidence", "job", "stage", "application",
             "candidate", "detected_at", "last_seen_at", "snoozed_until", "resolved_at", "resolved_by", "version", "tasks",
+            "is_group", "group", "connector", "snoozed_until_change",
         )  # fmt: skip
+        extra_kwargs = {
+            "is_group": {"help_text": "Many people with one trouble in one stage; its members have their own issues."},
+            "group": {"help_text": "The group issue this one is a member of."},
+        }
+
+    def get_snoozed_until_change(self, issue: Issue) -> bool:
+        return issue.snoozed_at_state != ""
 
 
 class TransitionSerializer(serializers.ModelSerializer[IssueTransition]):
@@ -84,11 +93,22 @@ class TransitionSerializer(serializers.ModelSerializer[IssueTransition]):
         fields = ("status_from", "status_to", "actor", "reason", "at")
 
 
+class MemberSerializer(serializers.ModelSerializer[Issue]):
+    """One person's issue within a group."""
+
+    candidate = CandidateOfIssue(source="application.candidate", allow_null=True, default=None)
+
+    class Meta:
+        model = Issue
+        fields = ("id", "status", "severity", "score", "sentence", "application", "candidate", "detected_at")
+
+
 class IssueDetailSerializer(IssueSerializer):
     transitions = TransitionSerializer(many=True, help_text="The audit trail, oldest first.")
+    members = MemberSerializer(many=True, help_text="Of a group: the people's own issues, worst first.")
 
     class Meta(IssueSerializer.Meta):
-        fields = (*IssueSerializer.Meta.fields, "transitions")  # type: ignore[assignment]
+        fields = (*IssueSerializer.Meta.fields, "transitions", "members")  # type: ignore[assignment]
 
 
 class IssueList(ListAPIView[Issue]):
@@ -126,7 +146,12 @@ class ReasonInput(serializers.Serializer[Any]):
 
 
 class SnoozeInput(ReasonInput):
-    until = serializers.DateTimeField(required=False, help_text="End of the snooze, within a year. Default: in 24 hours.")
+    until = serializers.DateTimeField(
+        required=False, help_text="End of the snooze, within a year. Default: in 24 hours, or never with `until_change`."
+    )
+    until_change = serializers.BooleanField(
+        required=False, default=False, help_text="End it when something changes: any event of the person, or another severity."
+    )
 
     def validate_until(self, value: Any) -> Any:
         now = timezone.now()
@@ -154,7 +179,8 @@ class Decision(APIView):
                 actor=cast(User, request.user),
                 now=now,
                 reason=given.validated_data["reason"],
-                until=given.validated_data.get("until", now + DEFAULT_SNOOZE) if self.action is Action.SNOOZE else None,
+                until=self.until(given.validated_data, now),
+                until_change=given.validated_data.get("until_change", False),
                 expected_version=expected_version(request),
             )
         except IllegalAction as error:
@@ -162,6 +188,13 @@ class Decision(APIView):
         except StaleVersion:
             raise PreconditionFailed from None
         return issue_response(request, issue_id)
+
+    def until(self, given: dict[str, Any], now: datetime) -> datetime | None:
+        """When a snooze ends by itself."""
+        if self.action is not Action.SNOOZE:
+            return None
+        until: datetime | None = given.get("until", None if given["until_change"] else now + DEFAULT_SNOOZE)
+        return until
 
 
 class Acknowledge(Decision):
@@ -177,7 +210,7 @@ class Acknowledge(Decision):
 
 
 class Snooze(Decision):
-    """Silent until a time; then it is open again if the condition still holds."""
+    """Silent until a time, or until something changes; then it is open again if the condition still holds."""
 
     action = Action.SNOOZE
     input = SnoozeInput

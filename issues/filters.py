@@ -36,6 +36,10 @@ class IssueFilter(django_filters.FilterSet):
     job = django_filters.NumberFilter(field_name="job_id", min_value=0, max_value=2**63 - 1, decimal_places=0, help_text="Job id.")
     stage = django_filters.NumberFilter(field_name="stage_id", min_value=0, max_value=2**63 - 1, decimal_places=0, help_text="Stage id.")
     assignee = PersonFilter(field_name="tasks__assignee", max_length=20, help_text="`me`, `none` or a user id: who has a task for it.")
+    in_group = django_filters.BooleanFilter(
+        field_name="group", lookup_expr="isnull", exclude=True, help_text="`false` leaves out members of groups; the groups speak for them."
+    )
+    group = django_filters.NumberFilter(field_name="group_id", min_value=0, max_value=2**63 - 1, decimal_places=0, help_text="Members of.")
     min_age = django_filters.NumberFilter(method="aged", min_value=0, max_value=100_000, help_text="Days since detection, at least.")
     max_age = django_filters.NumberFilter(method="aged", min_value=0, max_value=100_000, help_text="Days since detection, at most.")
 

@@ -5,15 +5,21 @@
      ▼ │              ▼    │          │
     snoozed ──────────┴────┘◄── reopen┘ (to open)
 
-The machine's own moves (found again, condition cleared, snooze over) are in ``services``; none of them touches
-what a person resolved, nor a snooze that has not ended.
+The machine's own moves (found again, condition cleared, hidden, snooze over) are in ``changes``; none of them touches
+what a person resolved, and none opens what a person snoozed before its time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from enum import StrEnum
 from types import MappingProxyType
+
+
+def state_mark(last_event_at: datetime | None, severity: str) -> str:
+    """What "snoozed until something changes" goes by: any event of the person, or another severity."""
+    return f"{last_event_at.astimezone(UTC).isoformat() if last_event_at else ''} {severity}"
 
 
 class Action(StrEnum):

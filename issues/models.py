@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -10,6 +12,8 @@ from django.utils import timezone
 from accounts.models import Organization
 from analytics.models import StageVisit
 from ats.models import Application, Job, Stage
+from connectors.models import Connector
+from issues.thresholds import ADJUSTABLE, DEFAULTS, Priority, Setting
 
 
 class Severity(models.TextChoices):
@@ -31,6 +35,8 @@ class Issue(models.Model):
     class ResolvedBy(models.TextChoices):
         RULE = "rule", "The condition cleared"
         PERSON = "person", "A person decided"
+        #: another issue says more, or the job is on hold; what a person had said of it comes back with it
+        HIDDEN = "hidden", "Hidden for the time being"
 
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="issues")
     issue_type = models.CharField(max_length=32, help_text="Name of the rule that found it.")
@@ -42,6 +48,11 @@ class Issue(models.Model):
     )
     job = models.ForeignKey(Job, on_delete=models.CASCADE, null=True, blank=True, related_name="issues")
     stage = models.ForeignKey(Stage, on_delete=models.CASCADE, null=True, blank=True, db_index=False, related_name="issues")
+    #: of an issue about a connector
+    connector = models.ForeignKey(Connector, on_delete=models.CASCADE, null=True, blank=True, db_index=False, related_name="issues")
+    #: many with one trouble in one stage: the group issue they are members of
+    group = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, db_index=False, related_name="members")
+    is_group = models.BooleanField(default=False, db_default=False)
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.OPEN)
     severity = models.CharField(max_length=8, choices=Severity.choices)
     score = models.FloatField(help_text="0 to 100")
@@ -54,6 +65,12 @@ class Issue(models.Model):
     opened_at = models.DateTimeField(default=timezone.now)
     last_seen_at = models.DateTimeField()
     snoozed_until = models.DateTimeField(null=True, blank=True)
+    #: snoozed until something changes: what was known then
+    snoozed_at_state = models.CharField(max_length=80, blank=True, db_default="")
+    #: what it goes back to when it is no longer hidden
+    hidden_status = models.CharField(max_length=12, blank=True, db_default="")
+    #: the condition has not held since; a delay is over only when it stays so
+    calm_since = models.DateTimeField(null=True, blank=True)
     resolved_at = models.DateTimeField(null=True, blank=True)
     resolved_by = models.CharField(max_length=8, choices=ResolvedBy.choices, blank=True)
     #: raised with every transition; the ETag of optimistic concurrency
@@ -65,6 +82,9 @@ class Issue(models.Model):
         indexes = [
             models.Index(fields=["organization", "status", "-score"], name="issue_inbox"),
             models.Index(fields=["job", "stage"], name="issue_cell_unresolved", condition=~Q(status="resolved")),
+            # unresolved issues about stages and connectors: few, found without reading those about people
+            models.Index(fields=["organization"], name="issue_of_no_person", condition=Q(application=None) & ~Q(status="resolved")),
+            models.Index(fields=["group"], name="issue_members", condition=Q(group__isnull=False)),
         ]
 
     def __str__(self) -> str:
@@ -106,3 +126,107 @@ class Watch(models.Model):
 
     def __str__(self) -> str:
         return f"Watch of application {self.application_id}"
+
+
+RULE_CHOICES = [(name, name.replace("_", " ").capitalize()) for name in DEFAULTS]
+PRIORITY_CHOICES = [(word.value, word.value.capitalize()) for word in Priority]
+
+
+class RuleSetting(models.Model):
+    """What an organization, a job or a stage asks of a rule instead of its defaults; see ``issues.thresholds``.
+
+    An empty field says nothing: the next wider setting counts. Of several the nearest wins: stage in a job, stage, job,
+    organization.
+    """
+
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="rule_settings")
+    rule = models.CharField(max_length=32, blank=True, choices=RULE_CHOICES, help_text="Empty: every rule.")
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, null=True, blank=True, related_name="+", help_text="Empty: every job.")
+    stage = models.ForeignKey(Stage, on_delete=models.CASCADE, null=True, blank=True, related_name="+", help_text="Empty: every stage.")
+    enabled = models.BooleanField(null=True, blank=True)
+    business_days = models.FloatField(
+        null=True, blank=True, validators=[MinValueValidator(0.01)],
+        help_text="The limit. For stuck and no_exits it replaces the stage's own (target, else learnt from history, else default).",
+    )  # fmt: skip
+    factor = models.FloatField(
+        null=True, blank=True, validators=[MinValueValidator(0.01)],
+        help_text="Times the limit (stuck 2, no_exits 1) or times the usual (stage_delay 1.5).",
+    )  # fmt: skip
+    clear_factor = models.FloatField(
+        null=True, blank=True, validators=[MinValueValidator(0.01)], help_text="stage_delay is over below so many times the usual (1.25)."
+    )
+    people = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1)],
+        help_text="Least number: exits (stage_delay 6), people waiting (no_exits 3, unmapped_status 1), moves (bulk_change 50).",
+    )  # fmt: skip
+    proxy = models.BooleanField(null=True, blank=True, help_text="Where the ATS lacks the rule's input: infer it, and say so.")
+    group_from = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(2)], help_text="So many people late in one stage make one group issue (15)."
+    )
+    waits_for_candidate = models.BooleanField(
+        null=True, blank=True, help_text="The next move here is the candidate's: idle_candidate and waiting_on_us keep silent."
+    )
+    priority = models.CharField(max_length=8, blank=True, choices=PRIORITY_CHOICES, help_text="How much the job matters.")
+
+    class Meta:
+        ordering = ["organization", "rule", "job", "stage"]
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "rule", "job", "stage"], name="rule_setting_once", nulls_distinct=False)
+        ]
+
+    def __str__(self) -> str:
+        where = ", ".join(str(place) for place in (self.job, self.stage) if place) or "everywhere"
+        return f"{self.get_rule_display() or 'Every rule'}: {where}"
+
+    def clean(self) -> None:
+        for name in ("job", "stage"):
+            row = getattr(self, name)
+            if row is not None and row.organization_id != self.organization_id:
+                raise ValidationError({name: f"The {name} belongs to another organization."})
+
+    def as_setting(self) -> Setting:
+        values = {name: getattr(self, name) for name in ADJUSTABLE if getattr(self, name) not in (None, "")}
+        return Setting(rule=self.rule, job_id=self.job_id, stage_id=self.stage_id, values=values)
+
+
+class CellWatch(models.Model):
+    """A stage of a job as the rules know it: the limit they hold its people to, and when they look at it again.
+
+    ``idle_days`` and ``stuck_days`` are calendar days that surely pass before these rules can fire for somebody there:
+    the due queue of applications is kept with them.
+    """
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+")
+    stage = models.ForeignKey(Stage, on_delete=models.CASCADE, db_constraint=False, related_name="+")
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, db_constraint=False, related_name="+")
+    connector_id = models.BigIntegerField()
+    due_at = models.DateTimeField()
+    idle_days = models.PositiveIntegerField()
+    stuck_days = models.PositiveIntegerField()
+    #: the limit: business days, where it comes from, and the exits behind it
+    limit_days = models.FloatField()
+    limit_source = models.CharField(max_length=12)
+    limit_n = models.PositiveIntegerField(null=True)
+    #: digest of the limit and of all thresholds: another one, and everybody there is judged anew
+    mark = models.CharField(max_length=32)
+
+    class Meta:
+        verbose_name_plural = "cell watches"
+        constraints = [models.UniqueConstraint(fields=["job", "stage"], name="cellwatch_cell")]
+        indexes = [models.Index(fields=["connector_id", "due_at"], name="cellwatch_due")]
+
+    def __str__(self) -> str:
+        return f"Watch of job {self.job_id}, stage {self.stage_id}"
+
+
+class RuleInputs(models.Model):
+    """Digest of the targets and settings of an organization when the rules last looked: another one, and they look at every stage."""
+
+    organization = models.OneToOneField(Organization, on_delete=models.CASCADE, primary_key=True, related_name="+")
+    mark = models.CharField(max_length=64)
+
+    class Meta:
+        verbose_name_plural = "rule inputs"
+
+    def __str__(self) -> str:
+        return self.mark[:12]

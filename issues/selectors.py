@@ -21,4 +21,5 @@ def with_subjects(issues: QuerySet[Issue]) -> QuerySet[Issue]:
 
 def with_history(issues: QuerySet[Issue]) -> QuerySet[Issue]:
     transitions = IssueTransition.objects.select_related("actor").order_by("pk")
-    return with_subjects(issues).prefetch_related(Prefetch("transitions", queryset=transitions))
+    members = Issue.objects.select_related("application__candidate").order_by("-score", "pk")
+    return with_subjects(issues).prefetch_related(Prefetch("transitions", queryset=transitions), Prefetch("members", queryset=members))

@@ -1,36 +1,29 @@
-"""The machine's writes of issues: found, still there, gone. What people decide is in ``decisions``.
-
-A person's word outlasts every sweep: an issue somebody resolved or snoozed is not touched by rules.
-"""
+"""The machine's writes of issues: what became due is judged, and so is what changed. People decide in ``decisions``."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections import defaultdict
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
 from accounts.models import Organization
-from analytics.clocks import earliest_possible
 from ats.services import lock_applications
-from config import flow, sql, telemetry
-from connectors import batches
+from config import flow, sql
+from connectors import batches, registry
 from connectors.models import Batch, Connector
-from issues import severity
-from issues.detection import Judgement, judge_picked
-from issues.findings import Finding
-from issues.models import Issue, IssueTransition, Watch
-from issues.rules.idle_candidate import LIMIT as IDLE_LIMIT
-from issues.rules.stuck import FACTOR, LIMITS, UNMAPPED_LIMIT
+from issues import cells, grouping, sources
+from issues.cell_judging import judge_due_cells
+from issues.changes import Changes, Said, Subject
+from issues.detection import Judgement, judge_picked, rule_book
+from issues.models import CellWatch, Issue, Watch
+from issues.thresholds import RuleBook
 
 #: due applications judged in one transaction
 DUE_AT_ONCE = 10_000
-#: an application with an unresolved issue is looked at again after this, for its severity grows with time
-LOOK_AGAIN = timedelta(days=1)
 
 
 def detect(batch: Batch) -> bool | None:
@@ -46,10 +39,10 @@ def detect(batch: Batch) -> bool | None:
             return _judge_due(cursor, batch, now)
         touched = batch.application_ids + _of_jobs(cursor, batch.job_ids)
         lock_applications(cursor, touched)
-        _keep_watch(cursor)
+        cells.keep_cells(cursor, batch.organization, now)
+        _keep_watch(cursor, now)
         if is_fresh(batch.connector_id, now):
-            changed = _judge_touched(cursor, batch.organization, now)
-            batch.application_ids = sorted({*batch.application_ids, *changed})
+            _note(batch, *_judge_touched(cursor, batch.organization, now))
         else:
             _postpone_judgement(cursor, now)
     return None
@@ -69,26 +62,10 @@ def _of_jobs(cursor: CursorWrapper, job_ids: list[int]) -> list[int]:
     return [row[0] for row in cursor.fetchall()]
 
 
-def _keep_watch(cursor: CursorWrapper) -> None:
+def _keep_watch(cursor: CursorWrapper, now: datetime) -> None:
     """Put the touched applications on the due queue, or pull them earlier, or take them off. Never later: sweeps re-arm."""
-    sql.run(
-        cursor,
-        "issues",
-        "watch",
-        {
-            "idle_days": _calendar_days(IDLE_LIMIT),
-            "categories": list(LIMITS),
-            "stuck_days": [_calendar_days(FACTOR * limit) for limit in LIMITS.values()],
-            "default_days": _calendar_days(FACTOR * UNMAPPED_LIMIT),
-        },
-    )
+    sql.run(cursor, "issues", "watch", {"now": now, "default_idle": cells.DEFAULT_IDLE, "default_stuck": cells.DEFAULT_STUCK})
     sql.run(cursor, "issues", "unwatch")
-
-
-def _calendar_days(business_days: float) -> int:
-    """Whole calendar days that surely pass before so many business days are over, in any calendar."""
-    origin = timezone.now()
-    return max((earliest_possible(origin, business_days) - origin).days, 0)
 
 
 def _postpone_judgement(cursor: CursorWrapper, now: datetime) -> None:
@@ -105,7 +82,13 @@ def _postpone_judgement(cursor: CursorWrapper, now: datetime) -> None:
     )
 
 
-def _judge_touched(cursor: CursorWrapper, organization: Organization, now: datetime) -> list[int]:
+def _note(batch: Batch, *changes: Changes) -> None:
+    """Whose issues changed, for the steps that follow."""
+    batch.application_ids = sorted({*batch.application_ids, *(pk for each in changes for pk in each.applications)})
+    batch.job_ids = sorted({*batch.job_ids, *(pk for each in changes for pk in each.jobs)})
+
+
+def _judge_touched(cursor: CursorWrapper, organization: Organization, now: datetime) -> list[Changes]:
     """Judge those of ``touched`` that are due or have an unresolved issue; the others' time has not come."""
     _pick(
         cursor,
@@ -118,9 +101,17 @@ def _judge_touched(cursor: CursorWrapper, organization: Organization, now: datet
 
 
 def _judge_due(cursor: CursorWrapper, batch: Batch, now: datetime) -> bool:
-    """Judge what is due at a fresh connector, ``DUE_AT_ONCE`` a turn. True: there is more."""
+    """Judge what is due at a fresh connector: stages first, for their limits count, then ``DUE_AT_ONCE`` people a turn.
+
+    True: there is more.
+    """
     if not is_fresh(batch.connector_id, now):
         return False
+    assert batch.connector is not None, "what became due belongs to a connector"
+    book = rule_book(batch.organization_id)
+    cells.notice_new_inputs(cursor, batch.organization_id, now)
+    sources.judge_connector(batch.connector, book, now)
+    about_cells, more_cells = judge_due_cells(cursor, batch.connector, book, now)
     cursor.execute(
         "select application_id from issues_watch where connector_id = %s and due_at <= %s order by due_at limit %s",
         [batch.connector_id, now, DUE_AT_ONCE],
@@ -134,9 +125,8 @@ def _judge_due(cursor: CursorWrapper, batch: Batch, now: datetime) -> bool:
            where exists (select 1 from issues_watch w where w.application_id = t.application_id and w.due_at <= %s offset 0)""",
         [now],
     )
-    changed = _judge_picked(cursor, batch.organization, now)
-    batch.application_ids = sorted({*batch.application_ids, *changed})
-    return len(due) == DUE_AT_ONCE
+    _note(batch, about_cells, *_judge_picked(cursor, batch.organization, now))
+    return len(due) == DUE_AT_ONCE or more_cells
 
 
 def _pick(cursor: CursorWrapper, query: str, parameters: list[datetime]) -> None:
@@ -144,127 +134,39 @@ def _pick(cursor: CursorWrapper, query: str, parameters: list[datetime]) -> None
     cursor.execute(f"insert into picked_application {query}", parameters)
 
 
-def _judge_picked(cursor: CursorWrapper, organization: Organization, now: datetime) -> list[int]:
-    """Judge ``picked_application``, write what changed, re-arm their watches. Returns whose issues changed."""
+def _judge_picked(cursor: CursorWrapper, organization: Organization, now: datetime) -> list[Changes]:
+    """Judge ``picked_application``, write what changed, re-arm their watches. Returns the changes, those of groups among them."""
     judgements = judge_picked(cursor, organization, now)
     if not judgements:
         return []
-    known: dict[int, list[Issue]] = {application_id: [] for application_id in judgements}
+    known: dict[int, list[Issue]] = defaultdict(list)
     for issue in Issue.objects.filter(application_id__in=list(judgements)).order_by("pk").select_for_update():
         if issue.application_id is not None:
             known[issue.application_id].append(issue)
-    changes = _Changes(organization.pk, now)
+    changes = Changes(organization.pk, now)
     for application_id, judgement in judgements.items():
-        changes.compare(judgement, known[application_id])
+        changes.compare(_said(judgement), known[application_id])
     changes.write()
     _rearm(cursor, judgements, changes.unresolved, now)
-    return sorted(changes.applications)
+    if not changes.cells:
+        return [changes]
+    return [changes, grouping.regroup(organization, changes.cells, rule_book(organization.pk), now)]
 
 
-class _Changes:
-    """Differences between what the rules say and what is on record, collected and written together."""
-
-    def __init__(self, organization_id: int, now: datetime) -> None:
-        self.organization_id = organization_id
-        self.now = now
-        self.new: list[Issue] = []
-        self.moved: list[tuple[Issue, str, str]] = []
-        self.graver: list[Issue] = []
-        self.applications: set[int] = set()
-        #: application → when it must be looked at again for the sake of an unresolved issue
-        self.unresolved: dict[int, datetime] = {}
-
-    def compare(self, judgement: Judgement, known: Iterable[Issue]) -> None:
-        by_fingerprint = {issue.fingerprint: issue for issue in known}
-        found = {finding.fingerprint: finding for finding in judgement.findings}
-        for fingerprint, finding in found.items():
-            self._found(judgement, finding, by_fingerprint.get(fingerprint))
-        for fingerprint, issue in by_fingerprint.items():
-            if fingerprint not in found and issue.status != Issue.Status.RESOLVED:
-                self._resolve(issue)
-
-    def _found(self, judgement: Judgement, finding: Finding, issue: Issue | None) -> None:
-        facts = judgement.facts
-        assert facts is not None, "a finding without facts"
-        value = severity.score(pace=finding.pace, stage_category=facts.stage_category)
-        if issue is None:
-            self._open(judgement, finding, value)
-            return
-        if issue.status == Issue.Status.RESOLVED and issue.resolved_by == Issue.ResolvedBy.PERSON:
-            return
-        graver = severity.word(value) != issue.severity
-        issue.score, issue.severity, issue.sentence, issue.evidence = value, severity.word(value), finding.sentence, finding.evidence
-        issue.last_seen_at = self.now
-        snooze_over = issue.status == Issue.Status.SNOOZED and issue.snoozed_until is not None and issue.snoozed_until <= self.now
-        if issue.status == Issue.Status.RESOLVED or snooze_over:
-            self._move(issue, Issue.Status.OPEN, "the snooze is over" if snooze_over else "the condition holds again")
-        elif graver:
-            self.graver.append(issue)
-            self.applications.add(facts.application_id)
-        self._look_again(issue)
-
-    def _open(self, judgement: Judgement, finding: Finding, value: float) -> None:
-        facts = judgement.facts
-        assert facts is not None, "a finding without facts"
-        issue = Issue(
-            organization_id=self.organization_id,
-            issue_type=finding.issue_type,
-            fingerprint=finding.fingerprint,
-            application_id=facts.application_id,
-            visit_id=facts.visit_id,
-            job_id=facts.job_id,
-            stage_id=facts.stage_id,
-            severity=severity.word(value),
-            score=value,
-            sentence=finding.sentence,
-            evidence=finding.evidence,
-            detected_at=self.now,
-            opened_at=self.now,
-            last_seen_at=self.now,
-        )
-        self.new.append(issue)
-        self.applications.add(facts.application_id)
-        self._look_again(issue)
-
-    def _resolve(self, issue: Issue) -> None:
-        issue.resolved_at, issue.resolved_by = self.now, Issue.ResolvedBy.RULE
-        self._move(issue, Issue.Status.RESOLVED, "the condition cleared")
-
-    def _move(self, issue: Issue, status: str, reason: str) -> None:
-        self.moved.append((issue, issue.status, reason))
-        issue.status = status
-        issue.version += 1
-        if status == Issue.Status.OPEN:
-            issue.opened_at, issue.snoozed_until, issue.resolved_at, issue.resolved_by = self.now, None, None, ""
-        assert issue.application_id is not None
-        self.applications.add(issue.application_id)
-
-    def _look_again(self, issue: Issue) -> None:
-        assert issue.application_id is not None
-        again = self.now + LOOK_AGAIN
-        if issue.status == Issue.Status.SNOOZED and issue.snoozed_until:
-            again = min(again, issue.snoozed_until)
-        self.unresolved[issue.application_id] = min(again, self.unresolved.get(issue.application_id, again))
-
-    def write(self) -> None:
-        Issue.objects.bulk_create(self.new, batch_size=2000)
-        changed = [issue for issue, _, _ in self.moved] + self.graver
-        fields = ["status", "severity", "score", "sentence", "evidence", "last_seen_at", "opened_at", "snoozed_until"]
-        Issue.objects.bulk_update(changed, [*fields, "resolved_at", "resolved_by", "version"], batch_size=500)
-        IssueTransition.objects.bulk_create(
-            [IssueTransition(issue=issue, status_to=issue.status, reason="found by its rule", at=self.now) for issue in self.new]
-            + [
-                IssueTransition(issue=issue, status_from=before, status_to=issue.status, reason=reason, at=self.now)
-                for issue, before, reason in self.moved
-            ],
-            batch_size=2000,
-        )
-        self._count()
-
-    def _count(self) -> None:
-        churn = Counter((issue.issue_type, issue.status) for issue in (*self.new, *(issue for issue, _, _ in self.moved)))
-        for (rule, status), count in churn.items():
-            telemetry.count_after_commit(telemetry.ISSUE_TRANSITIONS, count, rule=rule, status=status, by="rule")
+def _said(judgement: Judgement) -> Said:
+    facts = judgement.facts
+    if facts is None:
+        return Said(subject=Subject())
+    subject = Subject(
+        application_id=facts.application_id,
+        visit_id=facts.visit_id,
+        job_id=facts.job_id,
+        stage_id=facts.stage_id,
+        stage_category=facts.stage_category,
+        priority=facts.thresholds("").priority,
+        last_event_at=facts.last_event_at,
+    )
+    return Said.of(subject, judgement.findings, hidden=frozenset(judgement.hidden), on_hold=judgement.on_hold)
 
 
 def _rearm(cursor: CursorWrapper, judgements: dict[int, Judgement], unresolved: dict[int, datetime], now: datetime) -> None:
@@ -294,14 +196,41 @@ def watch_from(application_id: int, at: datetime) -> None:
     Watch.objects.filter(application_id=application_id, due_at__gt=at).update(due_at=at)
 
 
+def apply_settings(organization_id: int, *, now: datetime | None = None) -> None:
+    """Targets or thresholds were edited: they count for everybody already waiting, from the next sweep on."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cells.notice_new_inputs(cursor, organization_id, now or timezone.now())
+
+
 def sweep(*, now: datetime | None = None) -> int:
-    """Put a batch of what became due on the road for each fresh connector that has any; returns how many."""
+    """Put a batch of what became due on the road for each fresh connector that has any; returns how many.
+
+    A connector that is not fresh is itself what is wrong.
+    """
     now = now or timezone.now()
     started = 0
-    for connector in Connector.objects.filter(fresh_at__gte=now - settings.STALE_AFTER).order_by("pk"):
+    books: dict[int, RuleBook] = {}
+    for connector in Connector.objects.select_related("organization").order_by("pk"):
+        if connector.organization_id not in books:
+            apply_settings(connector.organization_id, now=now)
+            books[connector.organization_id] = rule_book(connector.organization_id)
+        if not sources.is_fresh(connector.fresh_at, now):
+            _tell_stale(connector, books[connector.organization_id], now)
+            continue
         due = Watch.objects.filter(connector_id=connector.pk, due_at__lte=now).exists()
+        due = due or CellWatch.objects.filter(connector_id=connector.pk, due_at__lte=now).exists()
         waiting = Batch.objects.filter(connector=connector, kind=Batch.Kind.DUE, finished_at=None, failed_at=None).exists()
         if due and not waiting:
             batches.start(organization_id=connector.organization_id, connector_id=connector.pk, kind=Batch.Kind.DUE, step=flow.DETECT)
             started += 1
     return started
+
+
+@transaction.atomic
+def _tell_stale(connector: Connector, book: RuleBook, now: datetime) -> None:
+    provider = registry.PROVIDERS.get(connector.provider)
+    if provider is None or not provider.capabilities.polls:
+        return
+    changes = sources.judge_connector(connector, book, now)
+    if changes.others:
+        batches.start(organization_id=connector.organization_id, connector_id=connector.pk, step=flow.OPEN_TASKS)

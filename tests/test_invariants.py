@@ -175,7 +175,7 @@ def test_a_condition_that_clears_and_holds_again_reopens_the_same_issue_and_asks
     bring_in(connector, [event_row("hold", T + timedelta(days=61), event_type="job_status_changed", job_status="on_hold")])
     issue.refresh_from_db()
     task.refresh_from_db()
-    assert (issue.status, issue.resolved_by, task.status) == ("resolved", "rule", "obsolete")
+    assert (issue.status, issue.resolved_by, task.status) == ("resolved", "hidden", "obsolete")
 
     bring_in(connector, [event_row("open", T + timedelta(days=62), event_type="job_status_changed", job_status="open")])
     issue.refresh_from_db()
@@ -234,7 +234,8 @@ def test_sweeping_twice_is_sweeping_once(travel: Travel) -> None:
     after = dump(connector.organization, as_of=timezone.now()), IssueTransition.objects.count(), set(Watch.objects.values_list("due_at"))
     assert differences(before[0], after[0]) == {}
     assert before[1:] == after[1:]
-    assert len(before[0]["issues"]) == len(before[0]["tasks"]) == 5
+    assert {row[0] for row in before[0]["issues"]} == {"stuck", "no_exits"}
+    assert len({row[1] for row in before[0]["issues"] if row[1]}) == len({row[1] for row in before[0]["tasks"] if row[1]}) == 5
     no_two_of_one_identity(connector.organization)
 
 
@@ -345,7 +346,10 @@ def test_somebody_whose_clock_runs_ahead_stops_nobody_from_being_judged(travel: 
     assert {run.state, quiet.state} == {SyncRun.State.SUCCEEDED}
     issue.refresh_from_db()
     assert issue.status == "resolved"
-    assert Issue.objects.get(status="open").application.external_id == "a-2"
+    assert set(Issue.objects.filter(status="open", application__isnull=False).values_list("application__external_id", "issue_type")) == {
+        ("a-1", "clock_skew"),
+        ("a-2", "stuck"),
+    }
 
 
 def test_many_bad_ones_among_many_good_ones_are_each_found() -> None:
@@ -455,7 +459,8 @@ def test_without_fresh_data_nothing_opens_and_with_it_everything_that_should_hav
     assert not Issue.objects.exists()
 
     a_quiet_sync(connector)
-    assert Issue.objects.filter(status="open").count() == 3
+    assert Issue.objects.filter(status="open", issue_type="stuck").count() == 3
+    assert Issue.objects.filter(status="open", issue_type="no_exits").count() == 1
 
 
 def test_without_fresh_data_nothing_resolves_and_with_it_everything_that_should_have(travel: Travel) -> None:

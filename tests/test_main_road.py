@@ -32,6 +32,7 @@ from connectors.sandbox.export import import_rows
 from connectors.sandbox.journal import Charter
 from connectors.sandbox.process import RunningSandbox, running_sandbox
 from connectors.sandbox.statuses import JOB_STATUS_WORDS, STATUSES, Role
+from issues.models import CellWatch
 from realtime.models import Update
 from tests.bamboo import BambooAccount, ledger_keys, true_keys
 from tests.canonical import (
@@ -183,6 +184,13 @@ def the_issues_are_those_of_the_oracle(organization: Organization, expected: dic
     now = timezone.now()
     categories = dict(Stage.objects.filter(organization=organization).values_list("external_id", "category"))
     statuses = dict(Job.objects.filter(organization=organization).values_list("external_id", "status"))
+    limits = {
+        (job, stage): days
+        for job, stage, days in CellWatch.objects.filter(organization=organization).values_list(
+            "job__external_id", "stage__external_id", "limit_days"
+        )
+    }
+    people = {row for row in open_issues(organization) if row[0] in ("stuck", "idle_candidate") and row[1]}
     wanted = set()
     border = set()
     for name, each in expected.items():
@@ -196,19 +204,19 @@ def the_issues_are_those_of_the_oracle(organization: Organization, expected: dic
             category=categories[last.stage],
             entered_at=last.entered_at,
             last_activity_at=each.snapshot.last_activity_at,
+            limit=limits[last.job or "", last.stage],
         )
         found = complaint(waiting, now)
         if found == "border":
             border.add(name)
         elif found:
             wanted.add((found, name, last.entry_event_id))
-    assert {row[:3] for row in open_issues(organization) if row[1] not in border} == wanted
+    assert {row[:3] for row in people if row[1] not in border} == wanted
     assert wanted, "a company without any issue would prove little"
     no_two_of_one_identity(organization)
     unfinished = Task.objects.filter(organization=organization).exclude(status__in=Task.ENDED)
-    assert set(unfinished.values_list("issue__issue_type", "issue__application__external_id")) == {
-        row[:2] for row in open_issues(organization)
-    }
+    about_people = unfinished.filter(issue__issue_type__in=["stuck", "idle_candidate"], issue__application__isnull=False)
+    assert set(about_people.values_list("issue__issue_type", "issue__application__external_id")) == {row[:2] for row in people}
 
 
 def folded(organization: Organization) -> dict[str, Folded]:

@@ -2,38 +2,45 @@
 
 from __future__ import annotations
 
-from issues.findings import ACTIVE, OPEN, SILENT, Facts, Finding, Verdict, business_days
+from issues.findings import SILENT, Facts, Finding, Verdict, business_days, calendar_days, fingerprint, told_days
 
-#: business days without human activity (default)
-LIMIT = 5.0
+NAME = "idle_candidate"
 
 
 def idle_candidate(facts: Facts) -> Verdict:
-    """An active application of an open job had no human activity for at least ``LIMIT`` business days.
+    """An active application of an open job had no human activity for at least the limit (5 business days).
 
     Conditions:
     - the application is active and its job is open;
     - its last human activity (a move, comment, mail, rating, interview, feedback or offer; the entry into the
-      stage if nothing else is known) lies ``LIMIT`` or more business days back.
+      stage if nothing else is known) lies that many business days back, or more;
+    - no interview lies ahead;
+    - the next move is not the candidate's: no offer is waiting for an answer, and the stage is not marked as one that
+      waits for candidates.
 
     Clears with any human activity, or when a condition no longer holds.
     """
-    if facts.application_status != ACTIVE or facts.job_status != OPEN:
+    thresholds = facts.thresholds(NAME)
+    limit = thresholds.business_days
+    if not facts.in_play or limit is None or thresholds.waits_for_candidate or facts.appointments.offer_sent_at is not None:
         return SILENT
-    since = max(facts.last_activity_at or facts.entered_at, facts.entered_at)
+    if ahead := facts.appointments.next_interview(facts.as_of):
+        return Verdict(ask_again_at=facts.after(ahead, limit))
+    since = facts.quiet_since
     idle = facts.business_days_since(since)
-    if idle < LIMIT:
-        return Verdict(ask_again_at=facts.calendar.add_business_days(since, LIMIT))
+    if idle < limit:
+        return Verdict(ask_again_at=facts.after(since, limit))
     return Verdict(
         finding=Finding(
-            issue_type="idle_candidate",
-            fingerprint=f"idle_candidate:{facts.application_id}:{facts.visit_key}",
-            pace=idle / LIMIT,
-            sentence=f"Nothing has happened for {business_days(idle)} in {facts.stage_name} (limit {business_days(LIMIT)}).",
+            issue_type=NAME,
+            fingerprint=fingerprint(NAME, facts.application_id, facts.visit_key),
+            pace=idle / limit if limit else 1.0,
+            wait_days=calendar_days(since, facts.as_of),
+            sentence=f"Nothing has happened for {business_days(idle)} in {facts.stage_name} (limit {business_days(limit)}).",
             evidence={
                 "last_activity_at": since.isoformat(),
                 "idle": {"value": idle, "unit": "bd"},
-                "limit": {"value": LIMIT, "unit": "bd", "source": "default"},
+                "limit": told_days(limit, source=facts.source_of(NAME)),
             },
         )
     )

@@ -1,44 +1,42 @@
-"""An application has been in its stage for twice as long as it should."""
+"""An application has been in its stage for far longer than it should."""
 
 from __future__ import annotations
 
-from issues.findings import ACTIVE, OPEN, SILENT, Facts, Finding, Verdict, business_days
+from issues.findings import ROUNDING, SILENT, Facts, Finding, Verdict, business_days, calendar_days, fingerprint, told_limit
 
-#: business days a stage of a category should take (default limits)
-LIMITS = {"review": 5.0, "screen": 7.0, "assessment": 7.0, "interview": 10.0, "decision": 4.0, "offer": 5.0}
-#: for a stage nobody has mapped yet: the most generous of them
-UNMAPPED_LIMIT = max(LIMITS.values())
-#: how many times the limit
-FACTOR = 2.0
+NAME = "stuck"
 
 
 def stuck(facts: Facts) -> Verdict:
-    """The visit's age is more than ``FACTOR`` times the limit of its stage's category.
+    """The visit's age is more than ``factor`` (2) times the limit of its stage.
 
     Conditions:
     - the application is active and its job is open;
-    - age of the open visit > ``FACTOR`` x limit, in business days. An entry of unknown time counts from when it
-      was first seen, so the true age can only be greater.
+    - age of the open visit > factor x limit, in business days. The limit is the stage's target, else what its past
+      says (baseline), else the default of its category. An entry of unknown time counts from when it was first seen,
+      so the true age can only be greater.
 
     Clears when the visit ends, or when a condition no longer holds.
     """
-    if facts.application_status != ACTIVE or facts.job_status != OPEN:
+    if not facts.in_play:
         return SILENT
-    limit = LIMITS.get(facts.stage_category, UNMAPPED_LIMIT)
+    limit, factor = facts.limit_for(NAME), facts.thresholds(NAME).factor
     age = facts.business_days_since(facts.entered_at)
-    if age <= FACTOR * limit:
-        return Verdict(ask_again_at=facts.calendar.add_business_days(facts.entered_at, FACTOR * limit + 0.0001))
+    if age <= factor * limit.value:
+        return Verdict(ask_again_at=facts.after(facts.entered_at, factor * limit.value + ROUNDING))
     return Verdict(
         finding=Finding(
-            issue_type="stuck",
-            fingerprint=f"stuck:{facts.application_id}:{facts.visit_key}",
-            pace=age / limit,
-            sentence=f"In {facts.stage_name} for {business_days(age)}, more than {FACTOR:g} times the limit of {business_days(limit)}.",
+            issue_type=NAME,
+            fingerprint=fingerprint(NAME, facts.application_id, facts.visit_key),
+            pace=age / limit.value,
+            wait_days=calendar_days(facts.entered_at, facts.as_of),
+            sentence=f"In {facts.stage_name} for {business_days(age)}, more than {factor:g} times the limit of "
+            f"{business_days(limit.value)}.",
             evidence={
                 "entered_at": facts.entered_at.isoformat(),
                 "entry_precision": facts.entry_precision,
                 "age": {"value": age, "unit": "bd"},
-                "limit": {"value": limit, "unit": "bd", "source": "default"},
+                "limit": told_limit(limit),
             },
         )
     )

@@ -19,7 +19,7 @@ from analytics.models import (
 )
 from ats.models import Application, Job, Stage
 from connectors.models import Batch, Connector, ProviderRecord, RawEvent, SyncRun
-from issues.models import Issue
+from issues.models import CellWatch, Issue, RuleInputs, RuleSetting
 from tests.factories.accounts import OrganizationFactory, member
 from tests.factories.analytics import waiting
 from tests.factories.ats import ErasureReceiptFactory, JobFactory, StageFactory
@@ -83,6 +83,7 @@ def _yardsticks(organization: Organization, job: Job) -> tuple[object, ...]:
     )
 
 
+<<<<<<< HEAD
 def _triggers(organization: Organization, recruiter: User, task: Task) -> tuple[object, ...]:
     task.rule = rule = TriggerRuleFactory(organization=organization, name=f"{organization.slug} rule")
     task.save()
@@ -94,6 +95,17 @@ def _triggers(organization: Organization, recruiter: User, task: Task) -> tuple[
         TaskChangeFactory(task=task),
         SavedFilterFactory(owner=recruiter, name=f"{organization.slug} filter"),
     )
+=======
+def _patience(organization: Organization, job: Job, stage: Stage) -> tuple[object, ...]:
+    return (
+        RuleSetting.objects.create(organization=organization, rule="idle_candidate", job=job, stage=stage, business_days=4),
+        CellWatch.objects.create(
+            organization=organization, job=job, stage=stage, connector_id=job.connector_id, due_at=datetime(2100, 1, 1, tzinfo=UTC),
+            idle_days=3, stuck_days=12, limit_days=7, limit_source="default", mark="",
+        ),
+        RuleInputs.objects.create(organization=organization, mark=""),
+    )  # fmt: skip
+>>>>>>> ef54ceb (issues: Edit rule settings in the admin)
 
 
 def make_world(name: str) -> World:
@@ -125,6 +137,7 @@ def make_world(name: str) -> World:
         task=task,
         others=(
             *_yardsticks(organization, job),
+            *_patience(organization, job, stage),
             IssueTransitionFactory(issue=issue),
             WatchFactory(application=visit.application),
             UpdateFactory(organization=organization),

@@ -11,13 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analytics.bands import DEFAULT_LIMITS as LIMITS
+from analytics.bands import UNMAPPED_LIMIT
 from analytics.clocks import WorkingCalendar, compile_calendar
 from issues import severity
-from issues.detection import judge
+from issues.detection import default_limit, judge
 from issues.findings import Facts, business_days
 from issues.rules import RULES
 from issues.rules.idle_candidate import idle_candidate
-from issues.rules.stuck import LIMITS, UNMAPPED_LIMIT, stuck
+from issues.rules.stuck import stuck
 from tests.oracles.waits import LIMITS as DEFINED
 from tests.oracles.waits import Waiting, complaint
 
@@ -35,7 +37,8 @@ def facts(**given: Any) -> Facts:
         "job_id": 1, "job_status": "open", "visit_id": 9, "visit_key": "e-9", "stage_id": 3, "stage_name": "Phone screen",
         "stage_category": "screen", "entered_at": MONDAY, "entry_precision": "exact",
     }  # fmt: skip
-    return Facts(**{**values, **given})
+    category = given.get("stage_category", values["stage_category"])
+    return Facts(**{**values, "limit": default_limit(category), **given})
 
 
 # --- idle_candidate ----------------------------------------------------------------------------------------------------
@@ -230,21 +233,23 @@ def test_every_rule_has_its_own_name_and_suppresses_only_rules_there_are() -> No
 
 
 @pytest.mark.parametrize(
-    ("pace", "category", "score", "word"),
+    ("given", "score", "word"),
     [
-        (1, "review", 0, "low"),
-        (6, "review", 60, "high"),
-        (60, "review", 60, "high"),
-        (0.5, "review", 0, "low"),
-        (1, "offer", 40, "medium"),
-        (6, "offer", 100, "critical"),
-        (2, "screen", 20, "low"),
-        (3.5, "interview", 54, "medium"),
-        (2, "unmapped", 12, "low"),
+        ({"pace": 1, "stage_category": "review"}, 3.2, "low"),  # a normal job is worth 8 x 0.4
+        ({"pace": 1, "stage_category": "review", "priority": "low"}, 0, "low"),
+        ({"pace": 0.5, "stage_category": "review", "priority": "low"}, 0, "low"),
+        ({"pace": 4, "stage_category": "review", "priority": "low"}, 50, "medium"),
+        ({"pace": 40, "stage_category": "review", "priority": "low"}, 50, "medium"),
+        ({"pace": 2.5, "stage_category": "interview"}, 40.2, "medium"),
+        ({"pace": 4, "stage_category": "interview", "wait_days": 45}, 77.2, "critical"),
+        ({"pace": 1, "stage_category": "offer", "priority": "urgent"}, 28, "low"),
+        ({"pace": 1, "stage_category": "review", "priority": "low", "people": 8}, 5, "low"),
+        ({"pace": 9, "stage_category": "offer", "priority": "urgent", "people": 64, "wait_days": 90}, 100, "critical"),
+        ({"pace": 1, "stage_category": "unmapped", "priority": "odd"}, 3.2, "low"),
     ],
 )
-def test_severity_by_example(pace: float, category: str, score: float, word: str) -> None:
-    assert (severity.score(pace=pace, stage_category=category), severity.word(score)) == (score, word)
+def test_severity_by_example(given: dict[str, Any], score: float, word: str) -> None:
+    assert (severity.score(**given), severity.word(score)) == (score, word)
 
 
 @pytest.mark.parametrize(
@@ -254,12 +259,28 @@ def test_the_words_begin_exactly_at_their_scores(value: float, word: str) -> Non
     assert severity.word(value) == word
 
 
-@given(st.floats(0, 100), st.floats(0, 100))
-def test_who_waits_longer_is_never_less_severe(one: float, other: float) -> None:
-    shorter, longer = sorted((one, other))
+GROWING = st.fixed_dictionaries(
+    {
+        "pace": st.floats(0, 20),
+        "stage_category": st.sampled_from(list(severity.STAGE_WEIGHT)),
+        "priority": st.sampled_from(list(severity.PRIORITY_WEIGHT)),
+        "people": st.integers(0, 500),
+        "wait_days": st.floats(-1, 400),
+    }
+)
 
-    for category in severity.STAGE_WEIGHT:
-        assert severity.score(pace=shorter, stage_category=category) <= severity.score(pace=longer, stage_category=category)
+
+@given(GROWING, GROWING)
+def test_whatever_grows_alone_never_lowers_the_severity(one: dict[str, Any], other: dict[str, Any]) -> None:
+    def rank(name: str, value: Any) -> float:
+        return {"stage_category": severity.STAGE_WEIGHT, "priority": severity.PRIORITY_WEIGHT}.get(name, {}).get(value, value)
+
+    assert 0 <= severity.score(**one) <= 100
+    for name, value in other.items():
+        changed = one | {name: value}
+        more = rank(name, value) >= rank(name, one[name])
+        lower, higher = (one, changed) if more else (changed, one)
+        assert severity.score(**lower) <= severity.score(**higher), name
 
 
 def test_a_later_stage_is_never_less_severe() -> None:

@@ -25,6 +25,8 @@ class Waiting:
     category: str
     entered_at: datetime
     last_activity_at: datetime | None
+    #: business days asked for or learnt there; None: the default of the category
+    limit: float | None = None
 
 
 def business_days(since: datetime, until: datetime) -> float:
@@ -41,7 +43,7 @@ def complaint(waiting: Waiting, now: datetime) -> str | None:
     """The issue there must be: ``stuck`` hides ``idle_candidate``. ``border`` if it hangs on a moment."""
     if waiting.status != "active" or waiting.job_status != "open":
         return None
-    age = business_days(waiting.entered_at, now) / (2 * LIMITS[waiting.category])
+    age = business_days(waiting.entered_at, now) / (2 * (waiting.limit or LIMITS[waiting.category]))
     idle = business_days(max(waiting.last_activity_at or waiting.entered_at, waiting.entered_at), now) / IDLE
     if abs(age - 1) < BORDER or abs(idle - 1) < BORDER:
         return "border"

@@ -1,0 +1,24 @@
+"""Built without stopping those who write issues."""
+
+from django.contrib.postgres.operations import AddIndexConcurrently
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+
+    atomic = False
+
+    dependencies = [
+        ('issues', '0003_rule_settings'),
+    ]
+
+    operations = [
+        AddIndexConcurrently(
+            model_name='issue',
+            index=models.Index(condition=models.Q(('application', None), models.Q(('status', 'resolved'), _negated=True)), fields=['organization'], name='issue_of_no_person'),
+        ),
+        AddIndexConcurrently(
+            model_name='issue',
+            index=models.Index(condition=models.Q(('group__isnull', False)), fields=['group'], name='issue_members'),
+        ),
+    ]

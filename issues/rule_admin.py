@@ -1,0 +1,69 @@
+"""Staff: how patient the rules are. What is edited here counts for everybody already waiting, from the next sweep on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.http import HttpRequest
+
+from accounts.staff import EvidenceAdmin, LongEvidenceAdmin, OwnRows, StaffAdmin, key_values
+from issues.models import CellWatch, RuleInputs, RuleSetting
+from issues.services import apply_settings
+from issues.thresholds import ADJUSTABLE
+
+
+@admin.register(RuleSetting)
+class RuleSettingAdmin(StaffAdmin):
+    """Of several settings the nearest wins, field by field: stage in a job, stage, job, organization."""
+
+    list_display = ("__str__", "says", "organization")
+    list_select_related = ("organization", "job", "stage")
+    list_filter = ("rule", ("organization", OwnRows))
+    search_fields = ("job__title", "stage__name", "rule")
+    autocomplete_fields = ("job", "stage")
+    fieldsets = (
+        ("Where", {"fields": ("organization", "rule", "job", "stage")}),
+        ("How patient", {"fields": ("enabled", "business_days", "factor", "clear_factor", "people", "group_from")}),
+        ("What else", {"fields": ("proxy", "waits_for_candidate", "priority")}),
+    )
+
+    @admin.display(description="Says")
+    def says(self, row: RuleSetting) -> str:
+        values = ((name.replace("_", " "), getattr(row, name)) for name in ADJUSTABLE)
+        return key_values((name, value) for name, value in values if value not in (None, ""))
+
+    def save_model(self, request: HttpRequest, obj: RuleSetting, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        self._apply(request, {obj.organization_id})
+
+    def delete_model(self, request: HttpRequest, obj: RuleSetting) -> None:
+        organization_id = obj.organization_id
+        super().delete_model(request, obj)
+        self._apply(request, {organization_id})
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        organizations = set(queryset.values_list("organization_id", flat=True))
+        super().delete_queryset(request, queryset)
+        self._apply(request, organizations)
+
+    def _apply(self, request: HttpRequest, organization_ids: set[int]) -> None:
+        for organization_id in sorted(organization_ids):
+            apply_settings(organization_id)
+        self.message_user(request, "Everybody already waiting is judged by it in the next sweep.", messages.INFO)
+
+
+@admin.register(CellWatch)
+class CellWatchAdmin(LongEvidenceAdmin):
+    """The limits stages are held to, and when the rules look at them again."""
+
+    list_display = ("job", "stage", "limit_days", "limit_source", "limit_n", "due_at")
+    list_filter = ("limit_source", ("organization", OwnRows))
+    list_select_related = ("job", "stage")
+    ordering = ("connector_id", "due_at")
+
+
+@admin.register(RuleInputs)
+class RuleInputsAdmin(EvidenceAdmin):
+    list_display = ("organization", "mark")
+    list_select_related = ("organization",)

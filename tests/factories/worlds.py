@@ -83,7 +83,6 @@ def _yardsticks(organization: Organization, job: Job) -> tuple[object, ...]:
     )
 
 
-<<<<<<< HEAD
 def _triggers(organization: Organization, recruiter: User, task: Task) -> tuple[object, ...]:
     task.rule = rule = TriggerRuleFactory(organization=organization, name=f"{organization.slug} rule")
     task.save()
@@ -95,7 +94,8 @@ def _triggers(organization: Organization, recruiter: User, task: Task) -> tuple[
         TaskChangeFactory(task=task),
         SavedFilterFactory(owner=recruiter, name=f"{organization.slug} filter"),
     )
-=======
+
+
 def _patience(organization: Organization, job: Job, stage: Stage) -> tuple[object, ...]:
     return (
         RuleSetting.objects.create(organization=organization, rule="idle_candidate", job=job, stage=stage, business_days=4),
@@ -105,7 +105,6 @@ def _patience(organization: Organization, job: Job, stage: Stage) -> tuple[objec
         ),
         RuleInputs.objects.create(organization=organization, mark=""),
     )  # fmt: skip
->>>>>>> ef54ceb (issues: Edit rule settings in the admin)
 
 
 def make_world(name: str) -> World:

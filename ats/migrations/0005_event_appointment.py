@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ('ats', '0003_erasure_receipt'),
+        ('ats', '0004_openings_and_evergreen_jobs'),
     ]
 
     operations = [

@@ -60,7 +60,8 @@ def regroup(organization: Organization, keys: Iterable[Key], book: RuleBook, now
         changes.compare(Said.of(subject, findings, on_hold=job_id in held), [group] if group else [])
     changes.write()
     for key in wanted:
-        _join(organization, key)
+        # who joined or left a group: their tasks follow
+        changes.applications |= _join(organization, key)
     return changes
 
 
@@ -87,18 +88,18 @@ def _finding(key: Key, members: list[Issue], stage: str) -> Finding:
     )
 
 
-def _join(organization: Organization, key: Key) -> None:
-    """Members point at their group as long as it is unresolved."""
-    group = (
-        Issue.objects.filter(organization=organization, fingerprint=group_fingerprint(key))
-        .exclude(status=Issue.Status.RESOLVED)
-        .values_list("pk", flat=True)
-        .first()
-    )
+def _join(organization: Organization, key: Key) -> set[int]:
+    """Members point at their group as long as it is unresolved. Returns the applications for which that changed."""
+    groups = Issue.objects.filter(organization=organization, fingerprint=group_fingerprint(key))
     issue_type, job_id, stage_id = key
-    cell = Issue.objects.filter(job=job_id, stage=stage_id, issue_type=issue_type, application__isnull=False)
-    if group is not None:
-        cell.exclude(status=Issue.Status.RESOLVED).exclude(group=group).update(group=group)
-    for left in Issue.objects.filter(organization=organization, fingerprint=group_fingerprint(key)).values_list("pk", flat=True):
-        stale = Issue.objects.filter(group=left)
-        (stale if group is None else stale.filter(status=Issue.Status.RESOLVED)).update(group=None)
+    alive = groups.exclude(status=Issue.Status.RESOLVED).values_list("pk", flat=True).first()
+    unresolved = Issue.objects.exclude(status=Issue.Status.RESOLVED)
+    joining = unresolved.filter(job=job_id, stage=stage_id, issue_type=issue_type, application__isnull=False).exclude(group=alive)
+    members = Issue.objects.filter(group__in=groups.values_list("pk", flat=True))
+    leaving = members if alive is None else members.filter(status=Issue.Status.RESOLVED)
+    moved = {pk for pk in leaving.values_list("application_id", flat=True) if pk is not None}
+    leaving.update(group=None)
+    if alive is not None:
+        moved |= {pk for pk in joining.values_list("application_id", flat=True) if pk is not None}
+        joining.update(group=alive)
+    return moved

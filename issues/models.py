@@ -82,8 +82,8 @@ class Issue(models.Model):
         indexes = [
             models.Index(fields=["organization", "status", "-score"], name="issue_inbox"),
             models.Index(fields=["job", "stage"], name="issue_cell_unresolved", condition=~Q(status="resolved")),
-            # unresolved issues about stages and connectors: few, found without reading those about people
-            models.Index(fields=["organization"], name="issue_of_no_person", condition=Q(application=None) & ~Q(status="resolved")),
+            # issues about connectors and statuses: few, found without reading those about people and jobs
+            models.Index(fields=["organization"], name="issue_of_no_job", condition=Q(application=None, job=None)),
             models.Index(fields=["group"], name="issue_members", condition=Q(group__isnull=False)),
         ]
 

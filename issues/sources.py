@@ -34,7 +34,7 @@ def judge_connector(connector: Connector, book: RuleBook, now: datetime) -> Chan
     changes = Changes(connector.organization_id, now)
     known = list(
         Issue.objects.select_for_update()
-        .filter(organization=connector.organization_id, application=None, connector=connector)
+        .filter(organization=connector.organization_id, application=None, job=None, connector=connector)
         .exclude(status=Issue.Status.RESOLVED)
         .order_by("pk")
     )

@@ -28,7 +28,7 @@ def open_tasks(batch: Batch) -> None:
     For the issues of the batch's applications, and those of its jobs that are about no single application.
     """
     now = timezone.now()
-    touched = {"applications": batch.application_ids, "jobs": batch.job_ids, "now": now}
+    touched = {"applications": batch.application_ids, "jobs": batch.job_ids, "organization": batch.organization_id, "now": now}
     with connection.cursor() as cursor:
         sql.pin_plans(cursor)
         obsolete = sql.run(cursor, "triggers", "close_obsolete", touched)

@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
     operations = [
         AddIndexConcurrently(
             model_name='issue',
-            index=models.Index(condition=models.Q(('application', None), models.Q(('status', 'resolved'), _negated=True)), fields=['organization'], name='issue_of_no_person'),
+            index=models.Index(condition=models.Q(('application', None), ('job', None)), fields=['organization'], name='issue_of_no_job'),
         ),
         AddIndexConcurrently(
             model_name='issue',

@@ -15,7 +15,8 @@ from (select k.id
       cross join lateral (select id from triggers_task k where k.issue_id = i.id and k.status in ('open', 'in_progress') offset 0) k
       union
       select k.id from unnest(%(applications)s::bigint[]) as t(application_id)
-      cross join lateral (select id from issues_issue i where i.application_id = t.application_id and i.group_id is not null offset 0) i
+      cross join lateral (select id, group_id from issues_issue i where i.application_id = t.application_id offset 0) i
       cross join lateral (select id from triggers_task k where k.issue_id = i.id and k.status = 'open' offset 0) k
+      where i.group_id is not null
       order by 1 offset 0) gone
 where k.id = gone.id

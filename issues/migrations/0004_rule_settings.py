@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
         ('analytics', '0008_stage_targets'),
         ('ats', '0003_erasure_receipt'),
         ('connectors', '0004_erased_record'),
-        ('issues', '0002_remove_watch_watch_due_issue_opened_at_and_more'),
+        ('issues', '0003_changes'),
     ]
 
     operations = [

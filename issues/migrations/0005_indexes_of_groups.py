@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ('issues', '0003_rule_settings'),
+        ('issues', '0004_rule_settings'),
     ]
 
     operations = [

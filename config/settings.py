@@ -79,6 +79,11 @@ USE_I18N = True
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    # collectstatic writes a .gz beside each file, which is served to whoever takes it
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+}
 
 TEMPLATES = [
     {
@@ -280,6 +285,9 @@ SYNC_RUN_RETENTION = timedelta(days=env.integer("SYNC_RUN_RETENTION_DAYS", 30))
 ISSUE_RETENTION = timedelta(days=env.integer("ISSUE_RETENTION_DAYS", 730))
 #: what people did in the admin
 ADMIN_LOG_RETENTION = timedelta(days=env.integer("ADMIN_LOG_RETENTION_DAYS", 730))
+
+#: lets the setup page connect a provider's server on this machine over plain http (the sandbox); never in production
+ALLOW_LOCAL_PROVIDERS = env.flag("ALLOW_LOCAL_PROVIDERS", False)
 
 # --- telemetry -----------------------------------------------------------------------------------
 SENTRY_DSN = env.text("SENTRY_DSN")

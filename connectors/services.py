@@ -78,6 +78,12 @@ def request_sync(*, connector: Connector, mode: str) -> SyncRun:
         raise SyncInProgress(running) from None
 
 
+def give_up_retrying(*, connector: Connector) -> None:
+    """End a run that waits to try again what failed: the account was corrected, and the next run begins afresh."""
+    waiting = connector.sync_runs.filter(state=SyncRun.State.QUEUED).exclude(error="")
+    waiting.update(state=SyncRun.State.FAILED, finished_at=timezone.now(), next_attempt_at=None)
+
+
 def request_syncs(mode: str = SyncRun.Mode.DELTA) -> int:
     """The schedules: a sync of every active connector that can be polled and is not at it. Returns how many."""
     asked = 0

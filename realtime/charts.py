@@ -17,6 +17,8 @@ from realtime import presenting
 #: Where a drawing's plot ends above its line of words, percent.
 FLOOR = 86.0
 CEILING = 6.0
+#: Where bars begin, percent: left of it stand the words of the upright axis.
+MARGIN = 5.0
 #: Rows of the table beside a curve.
 CURVE_ROWS = 12
 #: More dots than this in one column of the aging chart become one unreadable stripe; the table tells all.
@@ -259,7 +261,7 @@ def flow_chart(weeks: Sequence[Week]) -> FlowChart | None:
         return None
     scale = nice_ticks(max(max(week.arrivals, week.exits) for week in weeks))
     scale = [value for value in scale if value == int(value)]
-    top, slot = scale[-1], 100 / len(weeks)
+    top, slot = scale[-1], (100 - MARGIN) / len(weeks)
     every = math.ceil(len(weeks) / 7)
     bars = []
     for number, week in enumerate(weeks):
@@ -267,19 +269,70 @@ def flow_chart(weeks: Sequence[Week]) -> FlowChart | None:
         bars.append(
             FlowBar(
                 week=week,
-                left=_round(number * slot + 0.14 * slot),
+                left=_round(MARGIN + (number + 0.14) * slot),
                 width=_round(0.34 * slot),
                 came_at=came_at,
                 came=_round(FLOOR - came_at),
                 went_at=went_at,
                 went=_round(FLOOR - went_at),
-                middle=_round((number + 0.5) * slot),
+                middle=_round(MARGIN + (number + 0.5) * slot),
                 label=(len(weeks) - 1 - number) % every == 0,
             )
         )
     came, went = sum(week.arrivals for week in weeks), sum(week.exits for week in weeks)
     sentence = f"{came} came and {went} left in {len(weeks)} weeks: {abs(came - went)} {'more' if came >= went else 'fewer'} waiting."
     return FlowChart(bars, [Tick(height(value, top), _label(value)) for value in scale], came, went, sentence)
+
+
+# --- what was expected and what came -----------------------------------------------------------------------
+@dataclass(frozen=True)
+class RecordBar:
+    past: Mapping[str, Any]
+    left: float
+    width: float
+    middle: float
+    top: float
+    height: float
+    actual: float
+    label: bool
+
+
+@dataclass(frozen=True)
+class RecordChart:
+    """Past forecasts of hires, oldest first: a bar from low to high, a dot for what came."""
+
+    bars: Sequence[RecordBar]
+    ticks: Sequence[Tick]
+    sentence: str
+
+
+def record_chart(past: Sequence[Mapping[str, Any]]) -> RecordChart | None:
+    made = [one for one in reversed(past) if one["hires"]["high"] is not None]
+    if not made:
+        return None
+    scale = [
+        value for value in nice_ticks(max(max(one["hires"]["high"], one["hires"]["actual"], 1) for one in made)) if value == int(value)
+    ]
+    top, slot, every = scale[-1], (100 - MARGIN) / len(made), math.ceil(len(made) / 6)
+    bars = []
+    for number, one in enumerate(made):
+        hires = one["hires"]
+        upper, lower = height(hires["high"], top), height(hires["low"], top)
+        bars.append(
+            RecordBar(
+                past=one,
+                left=_round(MARGIN + (number + 0.3) * slot),
+                width=_round(0.4 * slot),
+                middle=_round(MARGIN + (number + 0.5) * slot),
+                top=upper,
+                height=max(_round(lower - upper), 1.2),
+                actual=height(hires["actual"], top),
+                label=(len(made) - 1 - number) % every == 0,
+            )
+        )
+    held = sum(bool(one["hires"]["hit"]) for one in made)
+    sentence = f"{held} of {len(made)} past forecasts of the hires in 28 days held what came."
+    return RecordChart(bars, [Tick(height(value, top), _label(value)) for value in scale], sentence)
 
 
 # --- what becomes of those who come in ------------------------------------------------------------------------

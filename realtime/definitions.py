@@ -46,6 +46,9 @@ DEFINITIONS = (
                "limit (or the usual median). Watch: up to the limit. Late: up to twice the limit. Critical: longer."),
     Definition("M25", "Freshness",
                "Up to which moment everything in the ATS is known here. While it is too old, no issue opens and none resolves itself."),
+    Definition("F01", "Forecast",
+               "The people in the stages, and the newcomers to be expected, walk on as people lately did, a thousand times over. The range "
+               "holds what comes 80 times in 100, and past forecasts are held against what came, so that you can see whether to trust it."),
     Definition("bd", "Business days and calendar days",
                "Business days follow the organization's working calendar (zone, working days, holidays; days on hold are left out) and "
                "are what a team can be held to; limits, colours and issues always use them. Calendar days are what the candidate feels."),

@@ -56,6 +56,8 @@ def job(request: HttpRequest, job_id: int) -> HttpResponse:
         curves=[charts.curve_chart(one, longest=end) for one in picture.curves],
         aging=charts.aging_chart(picture.ages),
         flow=charts.flow_chart(picture.weeks),
+        forecast=presenting.forecast(picture.stats["forecast"]),
+        record=charts.record_chart(picture.stats["forecast"]["past"]),
         events=events_told(selectors.recent_events(found, lens.question)),
         issues=issues_with_subjects(unresolved).order_by("-score", "pk")[:ISSUES_SHOWN],
         issues_total=unresolved.count(),

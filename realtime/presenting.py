@@ -173,3 +173,20 @@ REASONS = {
     "entry_gap_over_a_day": "the beginning is known only to more than a day",
     "under_a_minute": "lasted under a minute: passed through",
 }
+
+#: Why there is no forecast (``analytics.forecast``), in words.
+NO_FORECAST = {
+    "job_not_open": "the job is not open",
+    "job_on_hold": "the job is on hold",
+    "all_openings_filled": "all its openings are filled",
+    "nobody_in_the_pipeline": "nobody is in the pipeline and nobody has come lately",
+    "too_few_exits": "too few people have left the stages to learn how they go on",
+    "no_hire_to_learn_from": "nobody has been hired lately to learn from",
+    "evergreen_job": "the job is always open: it is never filled",
+}
+
+
+def forecast(told: Mapping[str, Any]) -> dict[str, Any]:
+    """A job's forecast with the words for why there is none."""
+    hires, fill = told["hires"]["reason"], told["fill"]["reason"]
+    return {**told, "reason": NO_FORECAST.get(hires, hires) if hires else "", "fill_reason": NO_FORECAST.get(fill, fill) if fill else ""}

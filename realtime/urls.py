@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from realtime import job_views, people_views, sse, views
+from realtime import job_views, people_views, setup_views, sse, views
 
 urlpatterns = [
     path("realtime/updates", sse.updates, name="updates"),
@@ -15,5 +15,6 @@ urlpatterns = [
     path("candidates/<int:candidate_id>", people_views.candidate, name="candidate-page"),
     path("issues", views.issues, name="issues-page"),
     path("tasks", views.tasks, name="tasks-page"),
+    path("setup", setup_views.setup, name="setup"),
     path("definitions", views.definitions, name="definitions-page"),
 ]

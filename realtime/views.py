@@ -19,6 +19,7 @@ from realtime import selectors
 from realtime.definitions import DEFINITIONS
 from realtime.frame import as_csv, looked_at, own_organization, page, wants_csv
 from realtime.lenses import lens_of
+from realtime.setup_views import first_organization, steps
 from triggers.models import Task
 from triggers.selectors import tasks_of
 from triggers.selectors import with_subjects as tasks_with_subjects
@@ -33,10 +34,10 @@ def heatmap(request: HttpRequest) -> HttpResponse:
     """``/``: all jobs × canonical stages. An installation without data leads to the first steps instead."""
     organization = own_organization(request)
     if organization is None:
-        return render(request, "realtime/nowhere.html")
+        return first_organization(request)
     position = selectors.position_of(organization)
     if not Job.objects.filter(organization=organization).exists():
-        return page(request, "realtime/first_steps.html", organization, position=position)
+        return steps(request, organization)
     lens = lens_of(request, organization)
     asked = {name: request.GET.get(name, "").strip()[:200] for name in ("search", "department", "status")}
     narrowed = {**asked, "status": "all"} if lens.past and not asked["status"] else asked

@@ -110,11 +110,25 @@ class Page:
                 return value
         raise PageError(f"not within {timeout:.0f} s: {script}; errors: {self.errors}")
 
+    def load_beside(self, script: Path) -> None:
+        """Have a script of the tests at hand in every page opened from now on."""
+        self.call("Page.addScriptToEvaluateOnNewDocument", source=script.read_text())
+
+    def type(self, text: str) -> None:
+        """Into whatever has the focus."""
+        self.call("Input.insertText", text=text)
+
+    def close(self) -> None:
+        """Forget who is logged in and leave: the next tab starts as a stranger."""
+        self.call("Network.clearBrowserCookies")
+        self.call("Page.navigate", url="about:blank")
+
     def press(self, key: str, *, modifiers: int = 0) -> None:
-        text = {"text": "\r"} if key == "Enter" else {}
+        text = {"text": "\r"} if key == "Enter" else {"text": key} if len(key) == 1 else {}
+        code = {"code": key} if len(key) > 1 else {}
         for kind in ("keyDown", "keyUp"):
-            extra = text if kind == "keyDown" else {}
-            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, modifiers=modifiers, **_KEY_CODES.get(key, {}), **extra)
+            extra = text | code if kind == "keyDown" else code
+            self.call("Input.dispatchKeyEvent", type=kind, key=key, modifiers=modifiers, **_KEY_CODES.get(key, {}), **extra)
 
     def screenshot(self, path: Path, *, whole: bool = False) -> None:
         picture = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)

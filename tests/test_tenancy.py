@@ -76,6 +76,7 @@ PAGES: dict[str, Callable[[World], str]] = {
     "jobs/<int:job_id>/stages/<path:name>/explain": lambda w: f"/jobs/{w.job.pk}/stages/{w.stage.pk}/explain",
     "candidates/<int:candidate_id>": lambda w: f"/candidates/{w.visit.application.candidate_id}",
     "definitions": lambda w: "/definitions",
+    "setup": lambda w: "/setup",
     "jobs/<int:job_id>/stages/<path:name>": lambda w: f"/jobs/{w.job.pk}/stages/{w.stage.pk}",
     "issues": lambda w: "/issues",
     "tasks": lambda w: "/tasks",

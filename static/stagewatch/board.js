@@ -45,7 +45,7 @@ function tell(cell) {
   clearTimeout(later);
   if (shownFor === cell) return;
   const sentence = document.createElement("strong");
-  sentence.textContent = cell.getAttribute("aria-label");
+  sentence.textContent = cell.querySelector(".unseen").textContent;
   const proof = (cell.dataset.proof ?? "").split("\n").filter(Boolean).map((line) => {
     const made = document.createElement("p");
     made.textContent = line;

@@ -70,15 +70,20 @@ function square(job, cell) {
   }
   const href = `/jobs/${job.id}/stages/${encodeURIComponent(cell.stage.id)}`;
   const few = cell.p50.confidence === "ok" ? "" : " few";
-  const made = element(
-    "a",
-    { class: `cell${few}`, href, "data-heat": cell.heat ?? "", "data-panel": "", "aria-label": `${job.title}, ${told}`, "data-proof": proof(cell).join("\n") },
+  const face = element(
+    "span",
+    { class: "face", "aria-hidden": "true" },
     element("span", { class: "count" }, String(cell.open)),
-    element("i", { class: "glyph", "aria-hidden": "true" }),
+    element("i", { class: "glyph" }),
     element("span", { class: "median" }, known(estimate(cell.p50))),
   );
-  if (cell.issues_open) made.append(element("span", { class: "flag" }, String(cell.issues_open)));
-  return made;
+  if (cell.issues_open) face.append(element("span", { class: "flag" }, String(cell.issues_open)));
+  return element(
+    "a",
+    { class: `cell${few}`, href, "data-heat": cell.heat ?? "", "data-panel": "", "data-proof": proof(cell).join("\n") },
+    face,
+    element("span", { class: "unseen" }, `${job.title}, ${told}`),
+  );
 }
 
 // Replaces what differs and nothing else: focus and tab position stay where they are.

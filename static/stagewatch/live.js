@@ -128,8 +128,8 @@ const refreshStatusSoon = seldom(3_000, async () => {
 });
 
 function syncHeard(message) {
-  const ended = message.state === "succeeded" || message.state === "failed";
-  if (ended) return body.dataset.live === "still" ? refreshStatusSoon() : refreshSoon();
+  const halted = ["succeeded", "failed", "queued"].includes(message.state); // queued again: something failed, and the page says what
+  if (halted) return body.dataset.live === "still" ? refreshStatusSoon() : refreshSoon();
   const shown = document.querySelectorAll(`[data-run="${message.sync_run}"] > span`);
   if (!shown.length) return body.dataset.live === "still" ? refreshStatusSoon() : refreshSoon();
   const flow = message.in_flow ? ` · ${message.in_flow} in flow` : "";

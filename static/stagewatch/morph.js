@@ -1,21 +1,29 @@
-// Makes one tree like another with as few changes as possible: what stays keeps its focus, scroll place and open details.
+// Makes one tree like another with as few changes as possible: what stays keeps its focus, scroll place and open
+// details, and a field somebody has changed keeps what they put in.
 
-const KEPT = new Set(["open", "hidden"]); // belong to the person or to a script, not to the server
+const OWN = new Set(["open", "hidden", "aria-current"]); // belong to the person or to a script, not to the server
 
 const keyOf = (node) => (node.nodeType === Node.ELEMENT_NODE ? node.id || node.dataset.key || null : null);
 const alike = (a, b) => a.nodeType === b.nodeType && a.nodeName === b.nodeName && keyOf(a) === keyOf(b);
+const isOwn = (element, name) =>
+  name === "tabindex" || (OWN.has(name) && (element.localName === "details" || element.matches("[role=alert], [data-item]")));
 
 function morphAttributes(before, after) {
-  const kept = before.localName === "details" || before.matches("[role=alert]") ? KEPT : new Set();
-  for (const { name } of [...before.attributes]) if (!after.hasAttribute(name) && !kept.has(name) && name !== "tabindex") before.removeAttribute(name);
-  for (const { name, value } of after.attributes) if (before.getAttribute(name) !== value && name !== "tabindex") before.setAttribute(name, value);
+  for (const { name } of [...before.attributes]) if (!after.hasAttribute(name) && !isOwn(before, name)) before.removeAttribute(name);
+  for (const { name, value } of after.attributes) if (before.getAttribute(name) !== value && !isOwn(before, name)) before.setAttribute(name, value);
 }
 
-// A field that somebody is in keeps what they typed; another one shows what the server says.
-function morphField(before, after) {
-  if (before === document.activeElement) return;
-  if (before.type === "checkbox" || before.type === "radio") before.checked = after.hasAttribute("checked");
-  else if (before.localName === "input" && before.value !== (after.getAttribute("value") ?? "")) before.value = after.getAttribute("value") ?? "";
+const toldOption = (select) => select.querySelector("option[selected]") ?? select.options[0];
+
+function isEdited(field) {
+  if (field.localName === "select") return field.value !== toldOption(field)?.value;
+  return field.type === "checkbox" || field.type === "radio" ? field.checked !== field.defaultChecked : field.value !== field.defaultValue;
+}
+
+function showTold(field) {
+  if (field.localName === "select") field.value = toldOption(field)?.value ?? "";
+  else if (field.type === "checkbox" || field.type === "radio") field.checked = field.defaultChecked;
+  else field.value = field.defaultValue;
 }
 
 export function morphChildren(before, after) {
@@ -42,16 +50,14 @@ export function morphChildren(before, after) {
 }
 
 export function morph(before, after) {
-  if (before.isEqualNode(after)) {
-    if (before.nodeType === Node.ELEMENT_NODE) for (const field of before.querySelectorAll("input")) morphField(field, field);
-    return;
-  }
   if (before.nodeType !== Node.ELEMENT_NODE) {
-    before.nodeValue = after.nodeValue;
+    if (before.nodeValue !== after.nodeValue) before.nodeValue = after.nodeValue;
     return;
   }
+  const field = before.matches("input, select, textarea");
+  const edited = field && isEdited(before);
   morphAttributes(before, after);
-  if (before.matches("input, textarea")) morphField(before, after);
-  else if (before.localName === "select" && before === document.activeElement) return;
-  else morphChildren(before, after);
+  if (!before.matches("input, textarea") && !before.isEqualNode(after)) morphChildren(before, after);
+  if (field && !edited) showTold(before);
+  else if (!field) for (const inner of before.querySelectorAll("input, select")) if (!isEdited(inner)) showTold(inner);
 }

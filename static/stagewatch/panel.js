@@ -8,12 +8,14 @@ const place = panel.firstElementChild;
 let asked = null;
 
 document.addEventListener("click", (event) => {
+  const dot = event.target.closest?.("[data-go] circle"); // a shortcut: the stage's name in the table is the link
+  if (dot) return open(dot.parentElement.dataset.go);
   const link = event.target.closest?.("a");
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
   const paging = link.closest("#panel .pages, #panel .bands") && !link.hasAttribute("download");
   if (!link.matches("[data-panel]") && !paging) return;
   event.preventDefault();
-  open(link.href?.baseVal ?? link.href);
+  open(link.href);
 });
 
 export async function open(address) {

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests import browser as browsers
+from tests.browser import Browser, Page
 from tests.live import LiveStack
 
 
@@ -46,3 +48,24 @@ def stack(django_db_setup: None) -> Iterator[LiveStack]:
 @pytest.fixture(scope="module")
 def address(stack: LiveStack) -> str:
     return stack.web()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    if browsers.find() is None:
+        pytest.skip("no Chromium on this machine; run scripts/install-browser.sh")
+    with Browser() as running:
+        yield running
+
+
+@pytest.fixture
+def page(chromium: Browser, acme: Any, address: str) -> Iterator[Page]:
+    """A tab in which alice, a recruiter of acme, is logged in. Errors its scripts throw fail the test."""
+    from tests.realtime.tenants import session_of
+
+    opened = chromium.page()
+    opened.size(1280, 900)
+    opened.log_in(address, session_of(acme.member("alice")))
+    yield opened
+    assert opened.errors == []
+    opened.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator
 from dataclasses import asdict
 from random import Random
 from typing import Any
@@ -12,7 +11,6 @@ from typing import Any
 import pytest
 
 from realtime import presenting, services
-from tests import browser as browsers
 from tests.browser import Browser, Page
 from tests.live import LiveStack
 from tests.realtime.tenants import session_of
@@ -20,26 +18,9 @@ from tests.realtime.tenants import session_of
 pytestmark = [
     pytest.mark.stack,
     pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(browsers.find() is None, reason="no Chromium on this machine; run scripts/install-browser.sh"),
 ]
 
 LIVE = "document.getElementById('live').dataset.state === 'live'"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with Browser() as running:
-        yield running
-
-
-@pytest.fixture
-def page(chromium: Browser, acme: Any, address: str) -> Iterator[Page]:
-    opened = chromium.page()
-    opened.size(1280, 900)
-    opened.log_in(address, session_of(acme.member("alice")))
-    yield opened
-    assert opened.errors == []
-    opened.open("about:blank")
 
 
 def cell(job: Any) -> str:

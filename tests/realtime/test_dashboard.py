@@ -5,15 +5,21 @@ from __future__ import annotations
 import json
 import signal
 from dataclasses import asdict
+from datetime import timedelta
 from random import Random
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
+from accounts.models import Membership
+from issues.models import Issue
 from realtime import presenting, services
 from tests.browser import Browser, Page
-from tests.live import LiveStack
+from tests.live import LiveStack, free_port
 from tests.realtime.tenants import session_of
+from tests.walking import bring_in, event_row
+from triggers.models import Task
 
 pytestmark = [
     pytest.mark.stack,
@@ -194,3 +200,240 @@ def random_cell(random: Random) -> dict[str, Any]:
             "high": random.choice([None, 9.95, 41.0]),
         },
     }
+
+
+# --- the address holds everything ------------------------------------------------------------------------
+def test_filters_are_in_the_address_and_come_back_with_it(acme: Any, address: str, page: Page) -> None:
+    for title in ("Baker", "Butcher"):
+        acme.apply(acme.job(title))
+    rows = "[...document.querySelectorAll('tr[data-job] th a')].map(one => one.textContent).join()"
+    page.open(address)
+    page.run("window.__same = true; document.querySelector('input[type=search]').focus()")
+    page.type("bak")
+    page.press("Enter")
+
+    page.wait_for(f"location.search.includes('search=bak') && {rows} === 'Baker'")
+    assert page.run("window.__same")
+    assert page.run("document.activeElement.name") == "search", "whoever types goes on typing"
+
+    page.run("history.back()")
+    page.wait_for(f"!location.search.includes('bak') && {rows}.includes('Butcher')")
+    assert page.run("document.querySelector('input[type=search]').value") == ""
+    page.open(f"{address}/?search=butch")
+    assert page.run(rows) == "Butcher"
+
+
+def test_the_time_machine_goes_back_and_holds_still(acme: Any, address: str, page: Page) -> None:
+    job = acme.job("Historian")
+    for days in (3, 40):
+        acme.apply(job, days_ago=days)
+    page.open(address)
+    page.wait_for(LIVE)
+
+    page.run("""(() => { const slider = document.querySelector('.machine input[type=range]'); slider.value = 10;
+        slider.dispatchEvent(new Event('input', { bubbles: true })); slider.dispatchEvent(new Event('change', { bubbles: true })); })()""")
+    page.wait_for("location.search.includes('as_of=') && document.querySelector('.machine-says') !== null")
+    assert page.run(f"{cell(job)}.querySelector('.count').textContent") == "1"
+
+    tell(acme, job)
+    page.wait_for("document.getElementById('live').dataset.state === 'live'")
+    page.run("[...document.querySelectorAll('.machine-says a')].at(-1).click()")
+    page.wait_for(f"!location.search.includes('as_of') && {cell(job)}.querySelector('.count').textContent === '3'")
+
+
+def test_both_clocks_and_the_panel_look_through_the_same_lens(acme: Any, address: str, page: Page) -> None:
+    job = acme.job()
+    acme.apply(job, days_ago=14)
+    page.open(address)
+    page.run("document.querySelector('[name=clock][value=cd]').click()")
+
+    page.wait_for("location.search.includes('clock=cd') && document.querySelector('.foot').textContent.includes('calendar days')")
+    assert page.run(f"{cell(job)}.getAttribute('href')").endswith("?clock=cd")
+
+
+# --- what a cell says ---------------------------------------------------------------------------------------
+def test_pointing_at_a_cell_tells_its_sentence_and_its_proof(acme: Any, address: str, page: Page) -> None:
+    job = acme.job("Glazier")
+    for days in (1, 30):
+        acme.apply(job, days_ago=days)
+    page.open(address)
+    place = page.run(f"(() => {{ const box = {cell(job)}.getBoundingClientRect(); return [box.x + 9, box.y + 9]; }})()")
+
+    page.call("Input.dispatchMouseEvent", type="mouseMoved", x=place[0], y=place[1])
+
+    page.wait_for("!document.getElementById('tip').hidden")
+    told = page.run("document.getElementById('tip').textContent")
+    assert "Glazier, Review: 2 waiting" in told
+    assert "Limit 5.0 business days, the default for this kind of stage" in told
+    page.press("Escape")
+    assert page.run("document.getElementById('tip').hidden"), "dismissable (WCAG 1.4.13)"
+
+
+def test_a_number_leads_to_the_people_behind_it(acme: Any, address: str, page: Page) -> None:
+    job = acme.job()
+    acme.apply(job, days_ago=4)
+    page.open(f"{address}/jobs/{job.pk}")
+
+    page.run("document.querySelector('.stages a.why').click()")
+
+    page.wait_for("document.querySelector('#panel h1')?.textContent.includes('Where these numbers come from')")
+    assert "Grace Hopper" in page.run("document.querySelector('#panel').textContent")
+    page.run("[...document.querySelectorAll('#panel a')].find(one => one.textContent === 'Grace Hopper').click()")
+    page.wait_for("location.pathname.startsWith('/candidates/')")
+
+
+def test_a_panel_that_cannot_be_loaded_says_so(acme: Any, address: str, page: Page) -> None:
+    job = acme.job()
+    acme.apply(job)
+    page.open(address)
+    page.run(f"{cell(job)}.href = '/jobs/999999/stages/review'; {cell(job)}.click()")
+
+    page.wait_for("document.getElementById('panel').textContent.includes('could not be loaded')")
+
+
+# --- deciding -------------------------------------------------------------------------------------------------
+def trouble(tenant: Any, count: int) -> list[Issue]:
+    job, now = tenant.job("Smith"), timezone.now()
+    return [
+        Issue.objects.create(
+            organization=tenant.organization, issue_type="stuck", fingerprint=f"f{number}", application=tenant.apply(job), job=job,
+            stage=tenant.review, severity="high", score=90 - number, sentence=f"Case {number}",
+            detected_at=now, opened_at=now, last_seen_at=now,
+        )
+        for number in range(count)
+    ]  # fmt: skip
+
+
+def status_of(issue: Issue) -> str:
+    issue.refresh_from_db()
+    return str(issue.status)
+
+
+def test_issues_are_decided_with_the_keyboard_and_taken_back(acme: Any, address: str, page: Page) -> None:
+    first, second, third = trouble(acme, 3)
+    page.open(f"{address}/issues")
+    current = "document.querySelector('[data-item][aria-current] strong')?.textContent"
+
+    page.press("j")
+    assert page.run(current) == "Case 0"
+    page.press("a")
+    page.wait_for("document.querySelector('.toast')?.textContent.startsWith('Acknowledged')")
+    assert status_of(first) == "acknowledged"
+    page.wait_for(f"{current} === 'Case 1'")
+    page.press("s")
+    page.wait_for("document.querySelector('.toast')?.textContent.startsWith('Snoozed')")
+    assert status_of(second) == "snoozed"
+    page.wait_for(f"{current} === 'Case 2'")
+    page.press("r")
+    page.wait_for("document.querySelector('.toast')?.textContent.startsWith('Resolved')")
+    assert status_of(third) == "resolved"
+    assert page.run("document.getElementById('said').textContent") == "Resolved: Case 2"
+
+    page.press("u")
+    page.wait_for("document.querySelector('.toast')?.textContent.startsWith('Reopened')")
+    assert status_of(third) == "open"
+    page.wait_for("document.querySelectorAll('[data-item]').length === 1", timeout=20)
+    assert page.run("document.querySelector('[data-item] strong').textContent") == "Case 2"
+
+
+def test_a_colleague_who_was_faster_is_not_overruled(acme: Any, address: str, page: Page) -> None:
+    (issue,) = trouble(acme, 1)
+    page.open(f"{address}/issues")
+    Issue.objects.update(version=7)
+
+    page.press("j")
+    page.press("r")
+
+    page.wait_for("!document.querySelector('[data-item] .error').hidden")
+    assert "Somebody else has changed this" in page.run("document.querySelector('[data-item] .error').textContent")
+    assert status_of(issue) == "open"
+    page.wait_for("document.querySelector('[data-item]').dataset.version === '7'", timeout=20)
+    page.press("r")
+    page.wait_for("document.querySelector('.toast')?.textContent.startsWith('Resolved')")
+
+
+def test_tasks_are_taken_and_finished_on_their_page(acme: Any, address: str, page: Page) -> None:
+    (issue,) = trouble(acme, 1)
+    task = Task.objects.create(organization=acme.organization, issue=issue, title="Call them", priority="high", created_at=timezone.now())
+    page.open(f"{address}/tasks")
+
+    page.run("""(() => { const who = document.querySelector('[data-change=assignee]'); who.value = who.options[1].value;
+        who.dispatchEvent(new Event('change', { bubbles: true })); })()""")
+    page.wait_for("document.querySelector('.toast')?.textContent.startsWith('Assigned')")
+    page.wait_for(
+        "document.querySelector('[data-item]').dataset.version === '2' && !document.querySelector('[data-status=done]').disabled",
+        timeout=20,
+    )
+    page.run("document.querySelector('[data-status=done]').click()")
+    page.wait_for("document.querySelector('.toast')?.textContent.startsWith('Done')")
+
+    task.refresh_from_db()
+    assert (task.status, task.assignee.username) == ("done", "alice")
+
+
+def test_whoever_may_only_look_is_offered_nothing_to_decide(acme: Any, address: str, page: Page) -> None:
+    trouble(acme, 1)
+    Membership.objects.update(role="viewer")
+    page.open(f"{address}/issues")
+
+    assert page.run("document.querySelectorAll('[data-item] button').length") == 0
+    assert "lets you look, not decide" in page.run("document.querySelector('main').textContent")
+    page.press("j")
+    page.press("r")
+    assert not Issue.objects.filter(status="resolved").exists()
+
+
+# --- without flicker, and after the worst -------------------------------------------------------------------------
+def test_a_refresh_touches_nothing_that_stays_the_same(acme: Any, address: str, page: Page) -> None:
+    job = acme.job()
+    for days in (1, 20):
+        acme.apply(job, days_ago=days)
+    page.open(f"{address}/jobs/{job.pk}")
+    page.wait_for(LIVE)
+    page.run("""document.querySelector('details').open = true; scrollTo(0, 400); window.__kept = document.querySelector('.stages tbody tr');
+        window.__tiles = document.querySelector('.tiles dd')""")
+
+    tell(acme, job)
+    page.wait_for("document.querySelector('.tiles dd').textContent === '3'")
+
+    assert page.run(
+        "document.querySelector('.stages tbody tr') === window.__kept && document.querySelector('.tiles dd') === window.__tiles"
+    )
+    assert page.run("document.querySelector('details').open && scrollY > 300")
+
+
+def test_a_page_catches_up_when_web_and_workers_were_killed_in_between(acme: Any, chromium: Browser, live_stack: LiveStack) -> None:
+    """What was committed to the inbox while everything was down is on the screen afterwards, and nothing twice."""
+    acme.apply(job := acme.job("Phoenix"))
+    day = timezone.now() - timedelta(days=2)
+
+    def bring(number: int) -> None:
+        row = event_row(f"e{number}", day, event_type="application_created", stage_to="review", application_external_id=f"n{number}",
+                        candidate_external_id=f"p{number}", job_external_id=job.external_id)  # fmt: skip
+        bring_in(acme.connector, [row], walked=False)
+
+    port = free_port()
+    address = live_stack.web(port=port)
+    worker, web = live_stack.worker(), live_stack.running[-2]
+    page = chromium.page()
+    page.log_in(address, session_of(acme.member("alice")))
+    page.open(address)
+    page.wait_for(LIVE)
+    bring(1)
+    page.wait_for(f"{cell(job)}.querySelector('.count').textContent === '2'", timeout=30)
+
+    worker.kill()
+    web.kill()
+    page.wait_for("document.getElementById('live').textContent.includes('Live off since')")
+    for number in (2, 3):
+        bring(number)
+    live_stack.worker("next")
+    live_stack.web(port=port)
+
+    page.wait_for(LIVE, timeout=40)
+    page.wait_for(f"{cell(job)}.querySelector('.count').textContent === '4'", timeout=30)
+    shown = page.run("document.querySelector('.board tbody').textContent.replace(/\\\\s+/g, ' ')")
+    page.open(address)
+    assert page.run("document.querySelector('.board tbody').textContent.replace(/\\\\s+/g, ' ')") == shown
+    assert page.errors == []
+    page.close()

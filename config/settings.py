@@ -288,6 +288,13 @@ ADMIN_LOG_RETENTION = timedelta(days=env.integer("ADMIN_LOG_RETENTION_DAYS", 730
 
 #: lets the setup page connect a provider's server on this machine over plain http (the sandbox); never in production
 ALLOW_LOCAL_PROVIDERS = env.flag("ALLOW_LOCAL_PROVIDERS", False)
+#: where people reach the pages, for links in messages; empty: messages hold none
+PUBLIC_URL = env.url("PUBLIC_URL", ("http", "https")).rstrip("/")
+#: the mail server notifications go through, and who they are from
+SMTP_URL = env.url("SMTP_URL", ("smtp", "smtps", "smtp+starttls"))
+MAIL_FROM = env.text("MAIL_FROM", "stagewatch@localhost")
+#: whether a channel may lead to http:// and into private networks; for operators who know what listens there
+NOTIFY_PRIVATE_ADDRESSES = env.flag("NOTIFY_PRIVATE_ADDRESSES", False)
 
 # --- telemetry -----------------------------------------------------------------------------------
 SENTRY_DSN = env.text("SENTRY_DSN")

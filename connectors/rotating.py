@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from django.db import transaction
 
 from connectors import credentials
 from connectors.exceptions import NotConfigured
 from connectors.models import Connector
 
+#: What a rotation did: how many were sealed anew, and a sentence for each that no key opens (left as it was).
+Rotated = tuple[int, list[str]]
 
-def rotate_credentials() -> tuple[int, list[str]]:
-    """How many credentials were sealed anew, and a sentence for each that no key opens (left as it was)."""
+#: rotations of later apps, which keep secrets of their own; they add themselves when they start
+others: list[Callable[[], Rotated]] = []
+
+
+def rotate_credentials() -> Rotated:
+    """Every secret of every app."""
+    rotated, failures = _rotate_connectors()
+    for rotate in others:
+        more, failed = rotate()
+        rotated, failures = rotated + more, failures + failed
+    return rotated, failures
+
+
+def _rotate_connectors() -> Rotated:
     rotated, failures = 0, []
     for connector_id in Connector.objects.exclude(sealed_secret="").order_by("pk").values_list("pk", flat=True):
         with transaction.atomic():

@@ -19,6 +19,7 @@ django.setup()
 
 from connectors import batches, services  # noqa: E402
 from connectors.models import Batch  # noqa: E402
+from triggers import channels  # noqa: E402
 
 #: where in a step a process may die; ``page`` is inside the transaction of a fetched page, ``paged`` behind it
 POINTS = ("claimed", "worked", "advanced", "committed")
@@ -80,6 +81,15 @@ def _commit_page(original: Callable[..., None]) -> Callable[..., None]:
     return dying
 
 
+def _deliver(original: Callable[..., None]) -> Callable[..., None]:
+    def dying(*arguments: Any, **rest: Any) -> None:
+        original(*arguments, **rest)
+        _die("sent", "notification")  # the receiver has it, and nobody has written so down
+
+    return dying
+
+
+_wrap(channels, "deliver", _deliver)
 _wrap(batches, "_work_and_advance", _work_and_advance)
 _wrap(batches, "_advance", _advance)
 _wrap(services, "_commit_page", _commit_page)

@@ -21,7 +21,7 @@ from accounts.staff import LongEvidenceAdmin, OwnRows, StaffAdmin
 from issues.admin import SEVERITY_COLOURS
 from issues.models import Issue
 from issues.rules import RULES
-from triggers import triage  # noqa: F401  (registers the triage inbox)
+from triggers import channel_admin, triage  # noqa: F401  (they register their pages)
 from triggers.decisions import EDITABLE, IllegalChange, check_changes, edit_task
 from triggers.models import Absence, EscalationStep, Task, TaskChange, TriggerRule
 from triggers.triage import colleagues

@@ -13,7 +13,7 @@ from accounts.models import User
 from config import flow, telemetry
 from connectors import batches
 from issues.models import Issue
-from triggers import trail
+from triggers import outbox, trail
 from triggers.models import Task
 from triggers.services import task_about
 
@@ -65,6 +65,8 @@ def edit_task(
             if different:
                 check_changes(task, different)
                 _write(task, different, now, actor)
+                if "assignee" in different:
+                    _tell(task, now, actor)
                 _let_follow(task)
             return task
     except IntegrityError as error:
@@ -101,6 +103,7 @@ def assign_issue(*, issue_id: int, assignee: User, now: datetime, actor: User | 
             task = task_about(issue, assignee=assignee, now=now)
             task.save()
             trail.opened([task], at=now, actor=actor)
+            _tell(task, now, actor)
             _let_follow(task)
             return task
     return edit_task(task_id=task.pk, changes={"assignee": assignee}, now=now, actor=actor)
@@ -119,6 +122,12 @@ def _write(task: Task, changes: Mapping[str, Any], now: datetime, actor: User | 
     trail.edited(task, {name: value for name, value in before.items() if value != changes[name]}, at=now, actor=actor)
     if "status" in changes:
         telemetry.count_after_commit(telemetry.TASK_OUTCOMES, outcome=str(Status(task.status).value))
+
+
+def _tell(task: Task, now: datetime, actor: User | None) -> None:
+    """Who takes a task themselves knows of it."""
+    if task.status not in Task.ENDED and task.assignee_id is not None and (actor is None or task.assignee_id != actor.pk):
+        outbox.announce(task.organization, [(task, task.assignee_id)], now=now)
 
 
 def _let_follow(task: Task) -> None:

@@ -22,7 +22,7 @@ from accounts.staff import within
 from connectors.models import Batch, Connector, RawEvent, SyncRun
 from connectors.selectors import with_progress
 from issues.models import Issue, Severity
-from triggers.models import Task
+from triggers.models import Notification, Task
 
 #: runs shown; more than that are not under way at once
 MOST_RUNS = 8
@@ -105,12 +105,15 @@ def _tasks(request: HttpRequest, now: datetime) -> list[dict[str, Any]]:
 
 
 def _standing_still(request: HttpRequest) -> list[dict[str, Any]]:
+    unsent = within(Notification.objects.filter(state__in=[Notification.State.DEAD, Notification.State.UNCLEAR]), request, "organization")
     gave_up = within(Batch.objects.filter(finished_at=None).exclude(failed_at=None), request, "organization").count()
     return [
         _tile("Dead letters", _dead_letters(request).count(), "connectors_rawevent", {"state__exact": "dead"}, alarm=True,
               about="raw events set aside"),
         _tile("Batches that gave up", gave_up, "connectors_batch", {"failed_at__isempty": 0, "finished_at__isempty": 1}, alarm=True,
               about="replay takes them up"),
+        _tile("Messages not sent", unsent.count(), "triggers_notification", {"state__in": "dead,unclear"}, alarm=True,
+              about="gave up, or may have arrived"),
     ]  # fmt: skip
 
 

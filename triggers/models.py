@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -10,6 +11,7 @@ from django.db.models import F, Q
 
 from accounts.models import Organization, Role
 from ats.models import Job
+from connectors import credentials
 from connectors.events import StageCategory
 from issues.models import Issue, Severity
 
@@ -217,3 +219,111 @@ class SavedFilter(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Channel(models.Model):
+    """A way to tell people of their tasks: e-mail, a Slack room, or a webhook.
+
+    E-mail without an address goes to each assignee's own; everything else has one address that all share.
+    """
+
+    class Kind(models.TextChoices):
+        EMAIL = "email", "E-mail"
+        SLACK = "slack", "Slack"
+        WEBHOOK = "webhook", "Webhook"
+
+    #: kinds whose receiver can tell a repetition by its key
+    REPEATABLE = (Kind.WEBHOOK,)
+
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="channels")
+    name = models.CharField(max_length=100)
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    enabled = models.BooleanField(default=True)
+    #: Fernet token; write with ``set_address``, read with ``open_address``; never shown anywhere
+    sealed_address = models.TextField(blank=True, editable=False)
+    at_once = models.BooleanField(default=True, help_text="Tell of tasks as they are opened, escalated and handed over.")
+    min_priority = models.CharField(max_length=8, choices=Severity.choices, default=Severity.LOW, help_text="Of what is told at once.")
+    digest_at = models.TimeField(
+        null=True, blank=True, help_text="Local time of the day's list, on working days, where there is something on it. Empty: none."
+    )
+    quiet_from = models.TimeField(null=True, blank=True, help_text="Local time. Empty: no quiet hours.")
+    quiet_until = models.TimeField(null=True, blank=True, help_text="Local time; before the beginning means the next day.")
+    rest_on_days_off = models.BooleanField(default=True, help_text="Nothing on days the organization's calendar is closed.")
+    urgent_anyway = models.BooleanField(default=False, help_text="Critical tasks are told in quiet hours and on days off, too.")
+    digested_on = models.DateField(null=True, blank=True, editable=False)
+    #: after a failure the whole channel rests, so that a dead receiver costs one attempt at a time
+    held_until = models.DateTimeField(null=True, blank=True, editable=False)
+    failures = models.PositiveIntegerField(default=0, editable=False, help_text="In a row.")
+    last_error = models.TextField(blank=True, editable=False)
+    last_sent_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering = ["organization", "name"]
+        constraints = [models.UniqueConstraint(fields=["organization", "name"], name="channel_name_once")]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.get_kind_display()})"
+
+    @property
+    def is_personal(self) -> bool:
+        return self.kind == self.Kind.EMAIL and not self.sealed_address
+
+    def set_address(self, address: str) -> None:
+        """Seal the address for this saved channel; the caller saves the row."""
+        self.sealed_address = credentials.seal(f"channel {self.pk}", address) if address else ""
+
+    def open_address(self) -> str:
+        return credentials.unseal(f"channel {self.pk}", self.sealed_address) if self.sealed_address else ""
+
+
+class Notification(models.Model):
+    """The outbox: written in the transaction that gives somebody a reason to be told, sent by whoever claims it.
+
+    waiting ─► sending ─► sent            nothing left to say: dropped
+       ▲          │  └──► waiting (later), dead after the last attempt or a refusal
+       └──────────┴─────► unclear: it may have arrived, and the receiver could not tell a repetition
+    """
+
+    class Kind(models.TextChoices):
+        TASKS = "tasks", "Tasks"
+        DIGEST = "digest", "The day's list"
+        TEST = "test", "Test"
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        SENDING = "sending", "Being sent"
+        SENT = "sent", "Sent"
+        DROPPED = "dropped", "Nothing left to say"
+        UNCLEAR = "unclear", "May have arrived"
+        DEAD = "dead", "Gave up"
+
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+")
+    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="notifications")
+    #: None: everybody who reads the channel
+    recipient = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    #: what is told once has one key; receivers that can are given it
+    key = models.CharField(max_length=100, unique=True)
+    task_ids = ArrayField(models.BigIntegerField(), default=list, blank=True)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
+    #: as it was said, from the first attempt on
+    subject = models.CharField(max_length=300, blank=True)
+    body = models.TextField(blank=True)
+    attempts = models.PositiveIntegerField(default=0)
+    #: quiet hours, backoff and lost-message timer in one; while being sent the lease of whoever sends
+    next_attempt_at = models.DateTimeField()
+    claimed_by = models.CharField(max_length=64, blank=True)
+    error = models.TextField(blank=True)
+    created_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [
+            # the sweep, and what a new task may be added to
+            models.Index(fields=["next_attempt_at"], name="notification_due", condition=Q(state__in=["waiting", "sending"])),
+            models.Index(fields=["channel", "recipient"], name="notification_unsent", condition=Q(state="waiting")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} #{self.pk} by {self.channel_id}"

@@ -20,7 +20,7 @@ from config import flow
 from connectors import batches
 from issues.detection import calendar_of
 from issues.models import Issue
-from triggers import trail
+from triggers import outbox, trail
 from triggers.models import Absence, Task, TaskChange
 from triggers.playbook import Play, next_rung_at
 from triggers.services import play_of
@@ -94,6 +94,7 @@ def escalate(organization: Organization, now: datetime) -> int:
     TaskChange.objects.bulk_create(
         trail.moved(task, TaskChange.What.ESCALATED, before=None, after=people[person], at=now) for task, person in told
     )
+    outbox.announce(organization, told, now=now)
     return _save(organization, moved, TaskChange.What.ESCALATED, now) + len(told)
 
 
@@ -135,6 +136,7 @@ def _save(organization: Organization, moved: list[tuple[Task, User | None]], wha
     TaskChange.objects.bulk_create(
         trail.moved(task, what, before=before, after=people.get(task.assignee_id or 0), at=now) for task, before in moved
     )
+    outbox.announce(organization, [(task, task.assignee_id) for task, _ in moved], now=now)
     jobs = sorted({task.issue.job_id for task, _ in moved if task.issue.job_id is not None})
     batches.start(organization_id=organization.pk, step=flow.PUSH, job_ids=jobs)
     return len(moved)

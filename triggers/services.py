@@ -11,12 +11,12 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import Organization, User
 from config import sql, telemetry
 from connectors.models import Batch
 from issues.detection import calendar_of
 from issues.models import Issue
-from triggers import trail
+from triggers import outbox, trail
 from triggers.models import Task, TriggerRule
 from triggers.playbook import DEFAULT, Play, Rung, Subject, TaskSpec, task_for
 from triggers.staffing import staff_of
@@ -41,7 +41,7 @@ def open_tasks(batch: Batch) -> None:
     staff = staff_of(batch.organization, now)
     calendar = calendar_of(batch.organization, now)
     specs = [spec for subject in subjects if (spec := task_for(subject, plays, staff=staff, as_of=now, calendar=calendar))]
-    _open(batch.organization_id, specs, now)
+    _open(batch.organization, specs, now)
 
 
 def _subjects(cursor: CursorWrapper, touched: dict[str, Any]) -> list[Subject]:
@@ -50,11 +50,14 @@ def _subjects(cursor: CursorWrapper, touched: dict[str, Any]) -> list[Subject]:
     return [Subject(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
 
 
-def _open(organization_id: int, specs: Sequence[TaskSpec], now: datetime) -> None:
+def _open(organization: Organization, specs: Sequence[TaskSpec], now: datetime) -> None:
     # the partial unique index is the judge: of two who open a task for one issue, one does
-    Task.objects.bulk_create([_task(organization_id, spec, now) for spec in specs], batch_size=2000, ignore_conflicts=True)
-    mine = Task.objects.filter(issue__in=[spec.issue_id for spec in specs], created_at=now, version=1, changes=None)
-    trail.opened(mine.select_related("assignee").order_by("pk"), at=now)
+    Task.objects.bulk_create([_task(organization.pk, spec, now) for spec in specs], batch_size=2000, ignore_conflicts=True)
+    new = Task.objects.filter(issue__in=[spec.issue_id for spec in specs], created_at=now, version=1, changes=None)
+    made = list(new.select_related("assignee").order_by("pk"))
+    trail.opened(made, at=now)
+    silent = {spec.issue_id for spec in specs if not spec.notify}
+    outbox.announce(organization, [(task, task.assignee_id) for task in made if task.issue_id not in silent], now=now)
 
 
 def plays_of(organization_id: int) -> list[Play]:

@@ -7,7 +7,7 @@ from accounts.models import Role
 from issues.models import Severity
 from tests.factories.accounts import MembershipFactory, OrganizationFactory, UserFactory
 from tests.factories.issues import IssueFactory
-from triggers.models import Absence, EscalationStep, SavedFilter, Task, TaskChange, TriggerRule
+from triggers.models import Absence, Channel, EscalationStep, Notification, SavedFilter, Task, TaskChange, TriggerRule
 
 
 class TriggerRuleFactory(factory.django.DjangoModelFactory):
@@ -65,3 +65,34 @@ class SavedFilterFactory(factory.django.DjangoModelFactory):
     owner = factory.SubFactory(UserFactory)
     name = factory.Sequence(lambda n: f"Filter {n}")
     query = "severity__exact=critical"
+
+
+class ChannelFactory(factory.django.DjangoModelFactory):
+    """A webhook that speaks at any hour; ``address`` is sealed as the admin would."""
+
+    class Meta:
+        model = Channel
+        skip_postgeneration_save = True
+
+    organization = factory.SubFactory(OrganizationFactory)
+    name = factory.Sequence(lambda n: f"channel {n}")
+    kind = Channel.Kind.WEBHOOK
+    rest_on_days_off = False
+
+    @factory.post_generation
+    def address(channel: Channel, create: bool, value: str | None, **_: object) -> None:
+        if value:
+            channel.set_address(value)
+            channel.save()
+
+
+class NotificationFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = Notification
+
+    channel = factory.SubFactory(ChannelFactory)
+    organization = factory.SelfAttribute("channel.organization")
+    kind = Notification.Kind.TEST
+    key = factory.Sequence(lambda n: f"key-{n}")
+    next_attempt_at = factory.LazyFunction(timezone.now)
+    created_at = factory.LazyFunction(timezone.now)

@@ -28,7 +28,9 @@ from tests.factories.issues import IssueTransitionFactory, WatchFactory, issue_a
 from tests.factories.realtime import UpdateCounterFactory, UpdateFactory
 from tests.factories.triggers import (
     AbsenceFactory,
+    ChannelFactory,
     EscalationStepFactory,
+    NotificationFactory,
     SavedFilterFactory,
     TaskChangeFactory,
     TaskFactory,
@@ -87,8 +89,11 @@ def _triggers(organization: Organization, recruiter: User, task: Task) -> tuple[
     task.rule = rule = TriggerRuleFactory(organization=organization, name=f"{organization.slug} rule")
     task.save()
     long_ago = datetime(2000, 1, 1, tzinfo=UTC).date()
+    channel = ChannelFactory(organization=organization, name=f"{organization.slug} room", enabled=False)
     return (
         rule,
+        channel,
+        NotificationFactory(channel=channel, subject=f"{organization.slug} subject"),
         EscalationStepFactory(rule=rule),
         AbsenceFactory(organization=organization, user=recruiter, first_day=long_ago),
         TaskChangeFactory(task=task),

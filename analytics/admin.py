@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from unfold.decorators import display
 
 from accounts.staff import EvidenceAdmin, LongEvidenceAdmin, OwnRows, StaffAdmin
-from analytics import calendars
+from analytics import calendars, stage_workbench  # noqa: F401  (the workbench registers its page)
 from analytics.models import (
     Baseline,
     BaselineRun,

@@ -1,19 +1,17 @@
-"""Staff: the ledger as it is, how things stand, and which category each stage belongs to."""
+"""Staff: the ledger as it is, and how things stand. Stages are mapped in ``analytics.stage_workbench``, which knows what depends on it."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from unfold.admin import TabularInline
 from unfold.decorators import display
 
 from accounts.staff import EvidenceAdmin, LongEvidenceAdmin, OwnRows, StaffAdmin, pretty
-from ats.mapping import map_stage
-from ats.models import Application, Candidate, CandidateEvent, ErasureReceipt, Job, Stage
-from connectors.events import StageCategory
+from ats.models import Application, Candidate, CandidateEvent, ErasureReceipt, Job
 
 JOB_COLOURS = {"open": "success", "draft": "info", "on_hold": "warning"}
 APPLICATION_COLOURS = {"active": "success", "hired": "info", "on_hold": "warning", "rejected": "danger", "withdrawn": "danger"}
@@ -42,32 +40,6 @@ class JobAdmin(StaffAdmin):
     @display(description="Status", label=JOB_COLOURS, ordering="status")
     def coloured_status(self, job: Job) -> tuple[str, str]:
         return job.status, job.get_status_display()
-
-
-@admin.register(Stage)
-class StageAdmin(StaffAdmin):
-    """Map a stage by choosing its category; what is unmapped has no place in the pipeline."""
-
-    list_display = ("__str__", "coloured_category", "position", "mapped_by_person", "connector", "organization")
-    list_filter = ("category", "mapped_by_person", ("connector", OwnRows))
-    list_select_related = ("connector", "organization")
-    search_fields = ("name", "external_id__exact")
-    readonly_fields = ("organization", "connector", "external_id", "name", "mapped_by_person", "facts_at")
-    fields = ("name", "category", "position", "mapped_by_person", "connector", "organization", "external_id", "facts_at")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    @display(description="Category", label={"unmapped": "danger"}, ordering="category")
-    def coloured_category(self, stage: Stage) -> tuple[str, str]:
-        return stage.category, stage.get_category_display()
-
-    def save_model(self, request: HttpRequest, obj: Stage, form: Any, change: bool) -> None:
-        count = map_stage(stage=obj, category=StageCategory(obj.category), position=obj.position)
-        self.message_user(request, f"{count} applications are being measured anew.", messages.INFO)
 
 
 class ApplicationInline(TabularInline):

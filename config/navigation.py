@@ -8,12 +8,14 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
 
+from triggers import landing
+
 #: group → (title, icon, app_model, query, badge)
 GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str, str], ...]], ...] = (
     (
         "Today",
         (
-            ("Triage", "inbox", "issues_issue", "?status__exact=open", "triggers.landing.badge_of_issues"),
+            ("Triage", "inbox", "issues_issue", "?status__exact=open", "critical_issues"),
             ("Tasks", "task_alt", "triggers_task", "?due=unfinished", ""),
         ),
     ),
@@ -22,7 +24,7 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str, str], ...]], ...] = (
         (
             ("Connectors", "cable", "connectors_connector", "", ""),
             ("Sync runs", "sync", "connectors_syncrun", "", ""),
-            ("Dead letters", "mark_email_unread", "connectors_rawevent", "?state__exact=dead", "triggers.landing.badge_of_dead_letters"),
+            ("Dead letters", "mark_email_unread", "connectors_rawevent", "?state__exact=dead", "dead_letters"),
             ("Batches", "stacks", "connectors_batch", "", ""),
         ),
     ),
@@ -49,6 +51,7 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str, str], ...]], ...] = (
         "System",
         (
             ("Schedules", "schedule", "django_celery_beat_periodictask", "", ""),
+            ("Processes", "monitor_heart", "config_heartbeat", "", ""),
             ("Organizations", "apartment", "accounts_organization", "", ""),
             ("Users", "group", "accounts_user", "", ""),
         ),
@@ -71,7 +74,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             address = reverse(f"admin:{model}_changelist")
             # a badge leads to rows a query chooses, but the entry stays lit wherever its table is shown
             items.append({"title": name, "icon": icon, "link": address + query, "active": request.path.startswith(address)})
-            if badge:
-                items[-1] |= {"badge": badge, "badge_variant": "danger"}
+            if badge and (count := landing.COUNTS[badge](request)):
+                items[-1] |= {"badge": str(count) if count < 1000 else "999+", "badge_variant": "danger"}
         groups.append({"title": title, "items": items, "separator": number > 0})
     return groups

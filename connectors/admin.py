@@ -6,21 +6,32 @@ from collections import defaultdict
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
-from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, Min, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.timesince import timesince
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminSelectWidget
 
-from accounts.staff import EvidenceAdmin, LongEvidenceAdmin, OwnRows, StaffAdmin, key_values, pretty
+from accounts.staff import EvidenceAdmin, LongEvidenceAdmin, OwnRows, StaffAdmin, key_values, pretty, within
 from connectors import registry, replaying, services
 from connectors.exceptions import ConnectorError
 from connectors.models import Batch, Connector, ProviderRecord, RawEvent, SyncRun
-from connectors.selectors import with_progress
+from connectors.selectors import with_dead_letters, with_last_run, with_progress
 
-STATUS_COLOURS = {"active": "success", "broken": "danger", "paused": "warning"}
+HEALTH_COLOURS = {"fresh": "success", "stale": "danger", "broken": "danger", "paused": "warning", "unknown": "info"}
 STATE_COLOURS = {"succeeded": "success", "failed": "danger", "running": "info", "flowing": "info", "settling": "info", "queued": "warning"}
+#: seconds between two looks at a run under way
+REFRESH = 5
+#: reasons listed above the inbox, most frequent first
+MOST_REASONS = 12
 
 
 class ConnectorForm(forms.ModelForm):
@@ -71,11 +82,11 @@ class ConnectorForm(forms.ModelForm):
 @admin.register(Connector)
 class ConnectorAdmin(StaffAdmin):
     form = ConnectorForm
-    list_display = ("name", "provider", "organization", "coloured_status", "fresh_at", "has_secret")
+    list_display = ("name", "provider", "organization", "health", "fresh", "last_run", "dead_letters", "has_secret", "sync_button")
     list_filter = ("status", "provider", ("organization", OwnRows))
     search_fields = ("name", "organization__slug")
     list_select_related = ("organization",)
-    readonly_fields = ("status_reason", "fresh_at", "created_at", "has_secret")
+    readonly_fields = ("status_reason", "fresh_at", "created_at", "has_secret", "health", "last_run", "sync_button")
     fields = (
         "organization",
         "provider",
@@ -86,10 +97,18 @@ class ConnectorAdmin(StaffAdmin):
         "settings",
         "status",
         "status_reason",
+        "health",
         "fresh_at",
+        "last_run",
+        "sync_button",
         "created_at",
     )
     actions = ("sync_now", "sync_fully")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        fields = super().get_fields(request, obj)
+        # what is to be connected has not done anything yet
+        return fields if obj is not None else [field for field in fields if field not in ("health", "last_run", "sync_button")]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         fields = list(super().get_readonly_fields(request, obj))
@@ -102,9 +121,60 @@ class ConnectorAdmin(StaffAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # its ledger is not deleted by a click: pause it
 
-    @display(description="Status", label=STATUS_COLOURS, ordering="status")
-    def coloured_status(self, connector: Connector) -> tuple[str, str]:
-        return connector.status, connector.get_status_display()
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Connector]:
+        return with_dead_letters(with_last_run(super().get_queryset(request)))
+
+    def get_urls(self) -> list[URLPattern]:
+        sync_here = path("<int:pk>/sync", self.admin_site.admin_view(self.sync_view), name="connectors_connector_sync")
+        return [sync_here, *super().get_urls()]
+
+    def sync_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The button of a row, or of its page."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        found = self.get_queryset(request).filter(pk=pk)
+        if not self.has_change_permission(request) or not found.exists():
+            raise PermissionDenied
+        self._sync(request, found, SyncRun.Mode.DELTA)
+        return HttpResponseRedirect(reverse("admin:connectors_connector_changelist"))
+
+    @display(description="Health", label=HEALTH_COLOURS)
+    def health(self, connector: Connector) -> tuple[str, str]:
+        if connector.status != Connector.Status.ACTIVE:
+            return connector.status, connector.get_status_display()
+        if connector.fresh_at is None:
+            return "unknown", "No data yet"
+        if connector.fresh_at < timezone.now() - settings.STALE_AFTER:
+            return "stale", "Stale"
+        return "fresh", "Fresh"
+
+    @display(description="Last facts", ordering="fresh_at")
+    def fresh(self, connector: Connector) -> str:
+        return f"{timesince(connector.fresh_at, depth=1)} ago" if connector.fresh_at else ""
+
+    @display(description="Last run")
+    def last_run(self, connector: Any) -> str:
+        if not connector.last_run_id:
+            return ""
+        where = reverse("admin:connectors_syncrun_change", args=[connector.last_run_id])
+        return format_html('<a href="{}">#{} {}</a>', where, connector.last_run_id, SyncRun.State(connector.last_run_state).label.lower())
+
+    @display(description="Dead letters")
+    def dead_letters(self, connector: Any) -> str:
+        if not connector.dead_letters:
+            return "0"
+        where = reverse("admin:connectors_rawevent_changelist") + f"?state__exact=dead&connector__id__exact={connector.pk}"
+        return format_html('<a href="{}"><b>{}</b></a>', where, connector.dead_letters)
+
+    @display(description="Sync")
+    def sync_button(self, connector: Connector) -> str:
+        if not registry.get(connector.provider).capabilities.polls:
+            return "by import"
+        where = reverse("admin:connectors_connector_sync", args=[connector.pk])
+        # a button of the form it stands in (the list's, or the page's), which holds the token against forgery
+        return format_html(
+            '<button class="sw-button" type="submit" formaction="{}" formmethod="post" formnovalidate>Sync now</button>', where
+        )
 
     @display(description="Credential", boolean=True)
     def has_secret(self, connector: Connector) -> bool:
@@ -140,7 +210,7 @@ class ConnectorAdmin(StaffAdmin):
 @admin.register(SyncRun)
 class SyncRunAdmin(EvidenceAdmin):
     organization_path = "connector__organization"
-    list_display = ("__str__", "coloured_state", "progress", "requested_at", "finished_at", "error_code")
+    list_display = ("__str__", "coloured_state", "meter", "progress", "requested_at", "took", "error_code")
     list_filter = ("state", "mode", ("connector", OwnRows))
     list_select_related = ("connector",)
     ordering = ("-id",)
@@ -157,6 +227,30 @@ class SyncRunAdmin(EvidenceAdmin):
     @display(description="State", label=STATE_COLOURS, ordering="state")
     def coloured_state(self, run: SyncRun) -> tuple[str, str]:
         return run.state, run.get_state_display()
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        response: HttpResponse = super().changelist_view(request, extra_context)
+        if within(SyncRun.objects.exclude(state__in=SyncRun.ENDED), request, self.organization_path).exists():
+            response["Refresh"] = str(REFRESH)  # nothing on this page can be typed or ticked, so nothing is lost
+        return response
+
+    @display(description="Through the flow")
+    def meter(self, run: Any) -> str:
+        through, known = run.created + run.skipped + run.failed, run.created + run.skipped + run.failed + run.in_flow
+        if run.state in SyncRun.ENDED or not known:
+            return ""
+        share = 100 * through // known
+        return format_html(
+            '<span class="sw-meter" role="progressbar" aria-valuenow="{0}" aria-valuemin="0" aria-valuemax="100" aria-label="{0} %">'
+            '<i style="width: {0}%"></i></span>',
+            share,
+        )
+
+    @display(description="Took")
+    def took(self, run: SyncRun) -> str:
+        if run.started_at is None:
+            return ""
+        return f"{((run.finished_at or timezone.now()) - run.started_at).total_seconds():.0f} s"
 
     @display(description="Progress")
     def progress(self, run: Any) -> str:
@@ -219,6 +313,37 @@ class RawEventAdmin(LongEvidenceAdmin):
     readonly_fields = ("payload_in_full",)
     actions = ("replay",)
     ordering = ("-id",)
+    list_before_template = "admin/connectors/rawevent/reasons.html"
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        response: HttpResponse = super().changelist_view(request, extra_context)
+        if isinstance(response, TemplateResponse) and response.context_data is not None and request.GET.get("state__exact") == "dead":
+            response.context_data |= {"reasons": self._reasons(request), "may_replay": self.has_replay_permission(request)}
+        return response
+
+    def _reasons(self, request: HttpRequest) -> list[dict[str, Any]]:
+        """Dead letters by connector and reason: what was mended once can be sent again at once."""
+        dead = within(RawEvent.objects.filter(state=RawEvent.State.DEAD), request, self.organization_path)
+        counted = dead.order_by().values("connector", "connector__name", "error").annotate(total=Count("pk"), since=Min("failed_at"))
+        return list(counted.order_by("-total", "connector", "error")[:MOST_REASONS])
+
+    def get_urls(self) -> list[URLPattern]:
+        replay_here = path("replay-dead", self.admin_site.admin_view(self.replay_view), name="connectors_rawevent_replay_dead")
+        return [replay_here, *super().get_urls()]
+
+    def replay_view(self, request: HttpRequest) -> HttpResponse:
+        """All dead letters of one connector that died of one reason."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        chosen = request.POST.get("connector", "")
+        connectors = within(Connector.objects.all(), request, "organization")
+        connector = connectors.filter(pk=chosen).first() if chosen.isdecimal() else None
+        if connector is None or not self.has_replay_permission(request):
+            raise PermissionDenied
+        dead = RawEvent.objects.filter(connector=connector, state=RawEvent.State.DEAD, error=request.POST.get("error", ""))
+        count = replaying.replay(connector=connector, raw_event_ids=list(dead.values_list("pk", flat=True)))
+        self.message_user(request, f"{count} raw events are on the road again.", messages.SUCCESS)
+        return HttpResponseRedirect(reverse("admin:connectors_rawevent_changelist") + "?state__exact=dead")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RawEvent]:
         rows = super().get_queryset(request)

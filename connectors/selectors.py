@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import BigIntegerField, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import BigIntegerField, Count, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from accounts.selectors import organizations_of
-from connectors.models import Batch, Connector, SyncRun
+from connectors.models import Batch, Connector, RawEvent, SyncRun
 
 
 def connectors_of(user: Any) -> QuerySet[Connector]:
@@ -63,3 +63,10 @@ def progress_of_runs(run_ids: list[int]) -> dict[int, Progress]:
     return {
         run_id: Progress(*counts) for run_id, *counts in with_progress(SyncRun.objects.filter(pk__in=run_ids)).values_list("pk", *columns)
     }
+
+
+def with_dead_letters(connectors: QuerySet[Connector]) -> QuerySet[Connector]:
+    """``dead_letters``: raw events waiting for a person; a look into the index of the dead per row."""
+    dead = RawEvent.objects.filter(connector=OuterRef("pk"), state=RawEvent.State.DEAD).order_by().values("connector")
+    counted = dead.annotate(total=Count("pk")).values("total")
+    return connectors.annotate(dead_letters=Coalesce(Subquery(counted, output_field=BigIntegerField()), 0))

@@ -39,7 +39,7 @@ SNOOZES = {"day": timedelta(days=1), "week": timedelta(days=7)}
 
 
 class IssueAdmin(EvidenceAdmin):
-    list_display: tuple[Any, ...] = ("coloured_severity", "coloured_status", "sentence", "place", "person", "detected", "points")
+    list_display: tuple[Any, ...] = ("coloured_severity", "coloured_status", "sentence", "place", "person", "detected")
     list_display_links = ("sentence",)
     list_filter: tuple[Any, ...] = ("status", "severity", "issue_type", "stage__category", ("organization", OwnRows))
     list_filter_sheet = True
@@ -53,7 +53,7 @@ class IssueAdmin(EvidenceAdmin):
 
     @display(description="Severity", label=SEVERITY_COLOURS, ordering="score")
     def coloured_severity(self, issue: Issue) -> tuple[str, str]:
-        return issue.severity, issue.get_severity_display()
+        return issue.severity, f"{issue.get_severity_display()} {issue.score:.0f}"
 
     @display(description="Status", label=STATUS_COLOURS, ordering="status")
     def coloured_status(self, issue: Issue) -> tuple[str, str]:
@@ -66,10 +66,6 @@ class IssueAdmin(EvidenceAdmin):
     @display(description="Detected", ordering="detected_at")
     def detected(self, issue: Issue) -> str:
         return issue.detected_at.strftime("%d %b, %H:%M")
-
-    @display(description="Score", ordering="score")
-    def points(self, issue: Issue) -> str:
-        return f"{issue.score:.0f}"
 
     @display(description="Candidate")
     def person(self, issue: Issue) -> str:

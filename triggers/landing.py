@@ -6,6 +6,7 @@ numbers of their own organizations; operators see them all.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, time, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -43,16 +44,16 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def badge_of_issues(request: HttpRequest) -> str:
-    return _badge(_open_issues(request).filter(severity=Severity.CRITICAL).count())
+def critical_issues(request: HttpRequest) -> int:
+    return _open_issues(request).filter(severity=Severity.CRITICAL).count()
 
 
-def badge_of_dead_letters(request: HttpRequest) -> str:
-    return _badge(_dead_letters(request).count())
+def dead_letters(request: HttpRequest) -> int:
+    return _dead_letters(request).count()
 
 
-def _badge(count: int) -> str:
-    return str(count) if count < 1000 else "999+"
+#: what the side bar counts
+COUNTS: dict[str, Callable[[HttpRequest], int]] = {"critical_issues": critical_issues, "dead_letters": dead_letters}
 
 
 def _open_issues(request: HttpRequest) -> QuerySet[Issue]:

@@ -61,7 +61,7 @@ class DeskFilter(admin.SimpleListFilter):
 
 @admin.register(Issue)
 class TriageAdmin(IssueAdmin):
-    list_display = (*IssueAdmin.list_display[:-2], "desk", *IssueAdmin.list_display[-2:])
+    list_display = (*IssueAdmin.list_display[:-1], "desk", *IssueAdmin.list_display[-1:])
     list_filter = (DeskFilter, *IssueAdmin.list_filter)
     actions = (*IssueAdmin.actions[:1], "assign", *IssueAdmin.actions[1:])
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from connectors.models import Batch, Connector, RawEvent, SyncRun
 from tests.factories.accounts import OrganizationFactory, UserFactory, member
-from tests.factories.connectors import ConnectorFactory, RawEventFactory, SyncRunFactory
+from tests.factories.connectors import BatchFactory, ConnectorFactory, RawEventFactory, SyncRunFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -176,3 +178,92 @@ def test_raw_payloads_are_read_as_people_read_them(operator: Client) -> None:
 
     assert "&lt;b&gt;Reviewed&lt;/b&gt;" in page
     assert "<b>Reviewed</b>" not in page
+
+
+def test_the_list_tells_how_each_connector_is(operator: Client) -> None:
+    ConnectorFactory(name="fresh")
+    ConnectorFactory(name="stale", fresh_at=timezone.now() - timedelta(hours=9))
+    ConnectorFactory(name="new", fresh_at=None)
+    ConnectorFactory(name="broken", status="broken")
+    ConnectorFactory(name="paused", status="paused")
+
+    listed = operator.get(reverse(LIST)).context_data["cl"]
+
+    health = {row.name: listed.model_admin.health(row)[0] for row in listed.result_list}
+    assert health == {"fresh": "fresh", "stale": "stale", "new": "unknown", "broken": "broken", "paused": "paused"}
+
+
+def test_sync_now_is_one_click_and_no_link(operator: Client) -> None:
+    connector = sealed()
+    address = reverse("admin:connectors_connector_sync", args=[connector.pk])
+
+    assert address in operator.get(reverse(LIST)).content.decode()
+    assert operator.get(address).status_code == 405, "a link that changes something could be planted anywhere"
+    page = operator.post(address, follow=True).content.decode()
+
+    assert "has been asked for" in page
+    assert SyncRun.objects.get().mode == "delta"
+
+
+def test_staff_sync_their_own_connectors_only() -> None:
+    own, other = ConnectorFactory(), ConnectorFactory()
+    staff = member(own.organization, is_staff=True)
+    staff.user_permissions.set(Permission.objects.all())
+    client = Client()
+    client.force_login(staff)
+
+    assert client.post(reverse("admin:connectors_connector_sync", args=[other.pk])).status_code == 403
+    assert client.post(reverse("admin:connectors_connector_sync", args=[own.pk])).status_code == 302
+    assert SyncRun.objects.get().connector == own
+
+
+def dead(connector: Connector, error: str) -> RawEvent:
+    batch = BatchFactory(connector=connector)
+    letter: RawEvent = RawEventFactory(batch=batch, state="dead", error=error, failed_at=timezone.now())
+    return letter
+
+
+def test_dead_letters_are_counted_by_reason_and_replayed_together(operator: Client) -> None:
+    connector, other = ConnectorFactory(), ConnectorFactory()
+    mended = [dead(connector, "no date"), dead(connector, "no date")]
+    left = [dead(connector, "no name"), dead(other, "no date")]
+    listed = reverse("admin:connectors_rawevent_changelist") + "?state__exact=dead"
+
+    reasons = operator.get(listed).context_data["reasons"]
+    page = operator.post(
+        reverse("admin:connectors_rawevent_replay_dead"), {"connector": connector.pk, "error": "no date"}, follow=True
+    ).content.decode()
+
+    assert [(row["error"], row["total"]) for row in reasons] == [("no date", 2), ("no name", 1), ("no date", 1)]
+    assert "2 raw events are on the road again." in page
+    assert dict(RawEvent.objects.values_list("pk", "state")) == {row.pk: "received" for row in mended} | {row.pk: "dead" for row in left}
+
+
+def test_staff_replay_their_own_dead_letters_only() -> None:
+    own, other = ConnectorFactory(), ConnectorFactory()
+    staff = member(own.organization, is_staff=True)
+    staff.user_permissions.set(Permission.objects.all())
+    client = Client()
+    client.force_login(staff)
+    dead(other, "theirs")
+
+    listed = client.get(reverse("admin:connectors_rawevent_changelist") + "?state__exact=dead")
+
+    assert listed.context_data["reasons"] == []
+    assert client.post(reverse("admin:connectors_rawevent_replay_dead"), {"connector": other.pk, "error": "theirs"}).status_code == 403
+
+
+def test_a_run_under_way_shows_how_far_it_is_and_the_page_looks_again(operator: Client) -> None:
+    run = SyncRunFactory(state="flowing", fetched=100)
+    BatchFactory(connector=run.connector, sync_run=run, raw_count=60, created_count=50, skipped_count=10, finished_at=timezone.now())
+    BatchFactory(connector=run.connector, sync_run=run, raw_count=40)
+    listed = reverse("admin:connectors_syncrun_changelist")
+
+    under_way = operator.get(listed)
+    SyncRun.objects.update(state="succeeded", finished_at=timezone.now())
+    over = operator.get(listed)
+
+    assert 'aria-valuenow="60"' in under_way.content.decode()
+    assert under_way.headers["Refresh"] == "5"
+    assert "progressbar" not in over.content.decode()
+    assert "Refresh" not in over.headers

@@ -12,20 +12,23 @@ from pathlib import Path
 
 import pytest
 from django.core.management import call_command
+from django.test import Client
 from django.utils import timezone
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from accounts.models import Role, User
+from ats.models import Stage
 from issues.models import Issue, IssueTransition
 from tests import browser as browsers
 from tests.browser import Browser, Page
 from tests.factories.accounts import OrganizationFactory, UserFactory, member
-from tests.factories.analytics import waiting
+from tests.factories.analytics import StageMetricFactory, waiting
 from tests.factories.ats import JobFactory, StageFactory
-from tests.factories.connectors import BatchFactory, ConnectorFactory, RawEventFactory
+from tests.factories.connectors import BatchFactory, ConnectorFactory, RawEventFactory, SyncRunFactory
 from tests.factories.issues import issue_about
 from tests.factories.triggers import TaskFactory
 from tests.live import LiveStack
-from triggers.models import SavedFilter, Task
+from triggers.models import Channel, SavedFilter, Task, TriggerRule
 
 pytestmark = [
     pytest.mark.stack,
@@ -207,3 +210,79 @@ def test_a_morning(morning: Morning, operator: User, issues: list[Issue]) -> Non
     morning.open("/admin/triggers/task/?due=unfinished")
     assert page.run("document.querySelectorAll('#result_list tbody tr').length") == 2
     morning.look("7-tasks")
+
+
+def log_in(morning: Morning, operator: User) -> None:
+    client = Client()
+    client.force_login(operator)
+    morning.page.log_in(morning.address, client.cookies["sessionid"].value)
+
+
+def test_looking_after_the_sources(morning: Morning, operator: User, issues: list[Issue]) -> None:
+    """Syncs what is stale, replays what was mended, maps what is unmapped, sees what the machine does by itself."""
+    connector = issues[0].job.connector
+    unmapped = StageFactory(connector=connector, name="Take-home task", category="unmapped")
+    StageMetricFactory(job=issues[0].job, stage=unmapped)
+    SyncRunFactory(connector=connector, state="flowing", mode="full", fetched=40)
+    minutely, _ = IntervalSchedule.objects.get_or_create(every=10, period="minutes")
+    PeriodicTask.objects.get_or_create(name="Rules that became due", defaults={"task": "issues.sweep", "interval": minutely})
+    log_in(morning, operator)
+
+    morning.open("/admin/connectors/connector/")
+    assert "Stale" in morning.text("#result_list") or "STALE" in morning.text("#result_list")
+    morning.look("8-connectors")
+    row = "[...document.querySelectorAll('#result_list tbody tr')].find(one => one.innerText.includes('old'))"
+    morning.click(f"{row}.querySelector('button[formaction]')")
+    assert "has been asked for" in morning.text("#main")
+
+    morning.open("/admin/connectors/rawevent/?state__exact=dead")
+    assert "unknown shape" in morning.text(".sw-table")
+    morning.look("9-dead-letters")
+    morning.click("document.querySelector('.sw-table button')")
+    assert "1 raw events are on the road again." in morning.text("#main")
+
+    morning.open("/admin/connectors/syncrun/")
+    morning.look("10-sync-runs")
+
+    morning.open("/admin/ats/stage/?category__exact=unmapped")
+    morning.look("11-stages")
+    morning.click("document.querySelector('#result_list tbody tr a[href*=change]')")
+    assert "suggested by the name" in morning.text(".sw-table")
+    morning.look("12-stage")
+    morning.fill("select[name=category]", "assessment")
+    morning.click("document.querySelector('button[name=_save]')")
+    assert Stage.objects.get(pk=unmapped.pk).category == "assessment"
+
+    morning.open("/admin/django_celery_beat/periodictask/")
+    assert "Rules that became due" in morning.text("#result_list")
+    morning.look("13-schedules")
+
+
+def test_setting_up_who_does_what(morning: Morning, operator: User, issues: list[Issue]) -> None:
+    """A rule with a ladder and a channel, typed in as a person would."""
+    log_in(morning, operator)
+    organization = issues[0].organization
+
+    morning.open("/admin/triggers/triggerrule/add/")
+    morning.fill("select[name=organization]", str(organization.pk))
+    morning.fill("input[name=name]", "Offers first")
+    morning.fill("select[name=stage_category]", "offer")
+    morning.page.run("document.querySelector('.add-row').click()")
+    morning.page.wait_for("document.querySelector('input[name=\"ladder-0-after_business_days\"]') !== null")
+    morning.fill('input[name="ladder-0-after_business_days"]', "3")
+    morning.look("14-rule")
+    morning.click("document.querySelector('button[name=_save]')")
+    rule = TriggerRule.objects.get()
+    assert (rule.name, rule.stage_category, [step.after_business_days for step in rule.ladder.all()]) == ("Offers first", "offer", [3.0])
+
+    morning.open("/admin/triggers/channel/add/")
+    morning.fill("select[name=organization]", str(organization.pk))
+    morning.fill("input[name=name]", "Room")
+    morning.fill("select[name=kind]", "webhook")
+    morning.fill("input[name=address]", "https://example.com/hook")
+    morning.look("15-channel")
+    morning.click("document.querySelector('button[name=_save]')")
+    assert Channel.objects.get().open_address() == "https://example.com/hook"
+    morning.look("16-channels")
+    morning.open(f"/admin/triggers/task/{Task.objects.get().pk}/change/")
+    morning.look("17-task")

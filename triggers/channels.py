@@ -182,6 +182,7 @@ def _heard() -> Iterator[list[logging.LogRecord]]:
     ear, level = _Ear(), _log.level
     _log.addHandler(ear)
     _log.setLevel(logging.DEBUG)
+    _log.disabled = False  # as whoever configures logging later leaves the loggers there are
     try:
         yield ear.said
     finally:

@@ -24,6 +24,7 @@ from issues.rules import RULES
 from triggers import channel_admin, triage  # noqa: F401  (they register their pages)
 from triggers.decisions import EDITABLE, IllegalChange, check_changes, edit_task
 from triggers.models import Absence, EscalationStep, Task, TaskChange, TriggerRule
+from triggers.services import rearm
 from triggers.triage import colleagues
 
 STATUS_COLOURS = {"open": "danger", "in_progress": "warning", "done": "success", "dismissed": "info", "obsolete": "info"}
@@ -69,6 +70,12 @@ class TriggerRuleAdmin(StaffAdmin):
         rated = Count("tasks", filter=Q(tasks__useful__isnull=False))
         rows: QuerySet[TriggerRule] = super().get_queryset(request).prefetch_related("ladder")
         return rows.annotate(rated=rated, useful=Count("tasks", filter=Q(tasks__useful=True)))
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        rule = TriggerRule.objects.select_related("organization").get(pk=form.instance.pk)  # without what the page had read
+        if change and (count := rearm(rule)):
+            self.message_user(request, f"{count} unfinished tasks climb by the new ladder.", messages.INFO)
 
     @display(description="Escalation")
     def ladder_words(self, rule: TriggerRule) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
@@ -18,7 +18,7 @@ from issues.detection import calendar_of
 from issues.models import Issue
 from triggers import outbox, trail
 from triggers.models import Task, TriggerRule
-from triggers.playbook import DEFAULT, Play, Rung, Subject, TaskSpec, task_for
+from triggers.playbook import DEFAULT, Play, Rung, Subject, TaskSpec, next_rung_at, task_for
 from triggers.staffing import staff_of
 
 
@@ -88,6 +88,25 @@ def play_of(rule: TriggerRule) -> Play:
             Rung(after_business_days=step.after_business_days, role=step.assignee_role, hand_over=step.hand_over) for step in rungs
         ),
     )
+
+
+def rearm(rule: TriggerRule) -> int:
+    """The rule's ladder was edited: its unfinished tasks climb by the new one from where they are. Returns how many that changes.
+
+    Rungs already climbed stay climbed; a new one whose time has passed is due at once.
+    """
+    ladder = play_of(rule).ladder
+    calendar = calendar_of(rule.organization, timezone.now())
+    with transaction.atomic():
+        tasks = list(rule.tasks.exclude(status__in=Task.ENDED).order_by("pk").select_for_update())
+        moved = []
+        for task in tasks:
+            at = next_rung_at(ladder, level=task.level, opened_at=task.created_at, calendar=calendar)
+            if at != task.escalate_at:
+                task.escalate_at = at
+                moved.append(task)
+        Task.objects.bulk_update(moved, ["escalate_at"], batch_size=500)
+    return len(moved)
 
 
 def task_about(issue: Issue, *, assignee: User, now: datetime) -> Task:

@@ -18,7 +18,7 @@ from tests.factories.issues import issue_about
 from tests.factories.triggers import AbsenceFactory, EscalationStepFactory, TriggerRuleFactory
 from triggers.models import Task, TaskChange, TriggerRule
 from triggers.reminders import escalate, hand_over, organizations_with_work
-from triggers.services import open_tasks
+from triggers.services import open_tasks, rearm
 
 pytestmark = pytest.mark.django_db
 
@@ -151,6 +151,18 @@ def test_an_ended_task_climbs_no_more(office: Office, status: str) -> None:
     Task.objects.update(status=status)
 
     assert office.climb(MONDAY + 5 * DAY) == 0
+
+
+def test_a_ladder_edited_afterwards_holds_for_tasks_that_are_open_already(office: Office) -> None:
+    office.open()
+    assert office.task.escalate_at is None
+    office.rung(2)
+
+    assert [rearm(office.rule) for _ in range(2)] == [1, 0]
+    assert office.task.escalate_at == MONDAY + 2 * DAY
+    office.rule.ladder.all().delete()
+    assert rearm(office.rule) == 1
+    assert office.task.escalate_at is None
 
 
 def away(office: Office, user: User, days: int = 3, **fields: Any) -> None:

@@ -5,7 +5,7 @@ starts from the product-limit (Kaplan-Meier) curve, in which an open or parked v
 Durations come in already measured (in bd or cd, at some ``as_of``), so every function is a pure function of them.
 
 Sources: Kaplan & Meier 1958 (curve); Brookmeyer & Crowley 1982 with the log(-log) transform of Greenwood's
-variance (interval of a quantile); Aalen & Johansen 1978 (competing exits); Wilson 1927 (rates); Little 1961.
+variance (interval of a quantile); Aalen & Johansen 1978 (competing exits); Wilson 1927 (rates).
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
 from enum import StrEnum
 from statistics import NormalDist
 
@@ -34,8 +33,6 @@ Z = NormalDist().inv_cdf(0.975)
 #: ``stage_delay``: how much slower than its baseline a stage must be, as a ratio and in days.
 DELAY_RATIO = 1.5
 DELAY_DAYS = 1.0
-#: Little's law needs a steady state: arrivals and exits, and the average age, may differ by less than this.
-STEADY = 0.20
 
 
 class Unit(StrEnum):
@@ -386,42 +383,3 @@ def delay(current: Estimate, baseline: Estimate) -> Delay:
 def mean_completed(exits: Sequence[float]) -> float | None:
     """Plain mean of finished visits: to reconcile with an ATS's reports, never for a rule or a colour."""
     return math.fsum(exits) / len(exits) if exits else None
-
-
-def average_open(stays: Iterable[tuple[datetime, datetime | None]], *, since: datetime, until: datetime, as_of: datetime) -> float | None:
-    """Time average of the number of open visits over [since, min(until, as_of)); None for an empty window.
-
-    ``stays`` are (entered_at, left_at) with left_at None while open.
-    """
-    end = min(until, as_of)
-    if end <= since:
-        return None
-    present = (min(left or end, end) - max(entered, since) for entered, left in stays)
-    return sum((stay for stay in present if stay > timedelta(0)), timedelta(0)) / (end - since)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FlowCheck:
-    """M22: the time in stage that Little's law implies, or why it implies none (``days`` None)."""
-
-    days: float | None
-    reason: str | None = None
-
-
-def flow_check(*, average_open: float, arrivals: int, exits: int, window_days: float, age_at_start: float, age_at_end: float) -> FlowCheck:
-    """Little's law: average open / exits per day, in cd; only in a steady state, else it misleads.
-
-    Steady: arrivals and exits differ by less than 20 % (of the larger), and so does the average age of the
-    open visits at the start and at the end of the window.
-    """
-    if not exits or window_days <= 0:
-        return FlowCheck(days=None, reason="no exits in the window")
-    if _differ(arrivals, exits):
-        return FlowCheck(days=None, reason="arrivals and exits differ by 20 % or more")
-    if _differ(age_at_start, age_at_end):
-        return FlowCheck(days=None, reason="the average age changed by 20 % or more")
-    return FlowCheck(days=average_open / (exits / window_days))
-
-
-def _differ(a: float, b: float) -> bool:
-    return abs(a - b) >= STEADY * max(a, b) and a != b

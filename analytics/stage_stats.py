@@ -12,15 +12,14 @@ from analytics.estimators import (
     Curve,
     Stay,
     Unit,
-    average_open,
     cumulative_incidence,
     estimate_quantile,
-    flow_check,
     pace,
     sla_attainment,
 )
 from analytics.funnel import StageFunnel, within
 from analytics.heatmap import Json, StageRef, Window, passed
+from analytics.littles_law import average_open, flow_check
 from analytics.models import Baseline, ExitKind
 from analytics.numbers import CellNumbers
 from analytics.observed import Observer, Seen, curve_of, explained

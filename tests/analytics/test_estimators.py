@@ -18,11 +18,9 @@ from analytics.estimators import (
     Estimate,
     Stay,
     Unit,
-    average_open,
     cumulative_incidence,
     delay,
     estimate_quantile,
-    flow_check,
     mean_completed,
     pace,
     pass_through,
@@ -30,6 +28,7 @@ from analytics.estimators import (
     sla_attainment,
     wilson_interval,
 )
+from analytics.littles_law import average_open, flow_check
 
 #: Example A: exits and people still waiting.
 WAITING = Curve.of(exits=[2, 3, 3, 5, 8, 10], still_open=[1, 4, 6, 9, 12])

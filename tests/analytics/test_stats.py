@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from analytics import services
@@ -173,6 +174,22 @@ class TestMilestones:
         assert (found["time_to_fill"]["value"], found["time_to_fill"]["reason"]) == (None, "not_filled")
         assert found["offer_acceptance"]["value"] is None
         assert found["flow"]["value"] is None
+
+
+def test_the_number_of_queries_does_not_follow_the_number_of_people_or_stages(api: Client, job: Job, stages: dict[str, Stage]) -> None:
+    def asked() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            stats(api, job, explain=1)
+        return len(queries)
+
+    told(job, (CREATED, day(30), stages["New"]))
+    measured(job)
+    few = asked()
+    for number in range(12):
+        told(job, (CREATED, day(30 + number), stages["New"]), (MOVED, day(20), stages["Screen"]), (MOVED, day(9), stages["Onsite"]))
+    measured(job)
+
+    assert asked() == few
 
 
 class TestOpenings:

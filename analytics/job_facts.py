@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from analytics import baselines, past
@@ -11,12 +11,13 @@ from analytics.cells import Question, stage_ref
 from analytics.forecast_facts import ground_of
 from analytics.funnel import ways_of
 from analytics.heatmap import StageRef
-from analytics.milestones import INBOUND, WANTED, Milestones, milestones
+from analytics.milestones import WANTED, Milestones, milestones
 from analytics.models import StageMetric, StageVisit
 from analytics.numbers import Asked, CellNumbers, Kept, Place
 from analytics.observed import SEEN_FIELDS, Seen
 from analytics.telling import Facts
-from ats.models import CATEGORY_RANK, Application, CandidateEvent, Job, Stage
+from ats.appointments import INBOUND, Appointments, Told, fold
+from ats.models import APPOINTMENT, CATEGORY_RANK, Application, CandidateEvent, Job, Stage
 from connectors.events import MOVING_EVENTS, EventType, JobStatus, StageCategory
 
 
@@ -51,6 +52,7 @@ def facts_of(job: Job, question: Question) -> Facts:
         ways=ways_of(visits, question.as_of),
         milestones=told,
         sources=dict(Application.objects.filter(pk__in=told).order_by().values_list("pk", "candidate__source")),
+        appointments=_appointments(told, question),
         interview_place=CATEGORY_RANK[StageCategory.INTERVIEW] * 1000,
         ground=ground_of(job, question, visits, opened_at),
     )
@@ -85,6 +87,18 @@ def _milestones(job: Job, visits: Sequence[Seen], question: Question) -> dict[in
         for application_id, own in of.items()
         if application_id in seen or question.known_by is None or job_of.get(application_id) == job.pk
     }
+
+
+def _appointments(application_ids: Iterable[int], question: Question) -> dict[int, Appointments]:
+    """Interviews and feedback, folded as the rule of missing feedback folds them."""
+    events = CandidateEvent.objects.filter(APPOINTMENT, application__in=list(application_ids), occurred_at__lte=question.as_of)
+    if question.known_by is not None:
+        events = events.filter(recorded_at__lte=question.known_by)
+    columns = ("application_id", "event_type", "occurred_at", "provider_event_id", "actor_external_id", "metadata")
+    of: dict[int, list[Told]] = {}
+    for pk, kind, at, key, actor, metadata in events.order_by("application_id", *CandidateEvent.FOLD_ORDER).values_list(*columns):
+        of.setdefault(pk, []).append(Told(event_type=kind, at=at, key=key, actor=actor, metadata=metadata))
+    return {pk: fold(own) for pk, own in of.items()}
 
 
 def _opened_at(job: Job, question: Question) -> datetime | None:

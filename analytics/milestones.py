@@ -36,8 +36,6 @@ NO_ACTIVITY = frozenset(
 WANTED = frozenset(EventType) - NO_ACTIVITY | MOVING_EVENTS
 #: What reaches the candidate from our side.
 CONTACTS = frozenset({EventType.EMAIL_LOGGED, EventType.OFFER_SENT, EventType.INTERVIEW_SCHEDULED})
-#: ``metadata.direction`` of a mail the candidate wrote
-INBOUND = frozenset({"inbound", "in", "received", "from_candidate"})
 ENDS = frozenset(
     {
         EventType.APPLICATION_REJECTED,

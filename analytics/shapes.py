@@ -85,6 +85,7 @@ class ObservedSerializer(serializers.Serializer[Any]):
 
     application = serializers.IntegerField()
     stage = serializers.IntegerField(required=False)
+    interview = serializers.CharField(required=False)
     visit = serializers.IntegerField(required=False)
     entered_at = serializers.DateTimeField(required=False)
     left_at = serializers.DateTimeField(required=False, allow_null=True)

@@ -10,6 +10,7 @@ from datetime import datetime
 from analytics import milestone_stats as milestones
 from analytics import stage_stats as stages
 from analytics.estimators import Unit
+from analytics.feedback import told_feedback
 from analytics.forecast_telling import told_forecast
 from analytics.funnel import funnel
 from analytics.heatmap import Json
@@ -39,6 +40,7 @@ def statistics(facts: Facts, *, explain: bool = False, fresh_at: datetime | None
         "time_to_offer": teller.quantiles("M13", milestones.offer_spans(facts), CD),
         "decision_on_offer": teller.quantiles("M13", milestones.decision_spans(facts), CD),
         "offer_acceptance": milestones.offers(teller),
+        "feedback": told_feedback(teller),
         "throughput": milestones.throughput(teller),
         "flow": _flow(teller),
         "sources": milestones.sources(teller),

@@ -186,6 +186,13 @@ class DataQualitySerializer(serializers.Serializer[Any]):
     ended_in_bulk = NumberSerializer(help_text="Together with 49 others or more within a minute.")
 
 
+class FeedbackSerializer(QuantilesSerializer):
+    """Business days from the end of an interview to each interviewer's feedback; whoever owes one counts as waiting."""
+
+    debt = NumberSerializer(help_text="Interviews that are over, by interviewer, without feedback.")
+    reason = serializers.CharField(allow_null=True, help_text="no_interviews_known: the ATS tells of none.")
+
+
 class ThroughputSerializer(serializers.Serializer[Any]):
     hires = RhythmSerializer()
     exits = RhythmSerializer()
@@ -211,6 +218,7 @@ class JobStatsSerializer(AnswerSerializer):
     time_to_offer = QuantilesSerializer()
     decision_on_offer = QuantilesSerializer()
     offer_acceptance = OfferAcceptanceSerializer()
+    feedback = FeedbackSerializer()
     throughput = ThroughputSerializer()
     flow = FlowSerializer()
     sources = SourceSerializer(many=True)

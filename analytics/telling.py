@@ -16,6 +16,7 @@ from analytics.milestones import Milestones
 from analytics.models import ExitKind
 from analytics.numbers import CellNumbers
 from analytics.observed import Seen
+from ats.appointments import Appointments
 
 CD = Unit.CALENDAR_DAYS
 #: what ends a span between milestones, in the words of ``Stay``
@@ -38,6 +39,8 @@ class Facts:
     ways: Mapping[int, Way]
     milestones: Mapping[int, Milestones]
     sources: Mapping[int, str]
+    #: interviews and feedback of those who have any
+    appointments: Mapping[int, Appointments]
     #: the place of the first interview stage
     interview_place: int
     ground: Ground

@@ -16,12 +16,12 @@ from analytics import calendars
 from analytics.bands import DEFAULT_LIMITS, UNMAPPED_LIMIT, Limit, LimitSource
 from analytics.calendars import JobClock, JobClocks
 from analytics.clocks import CompiledCalendar, compile_calendar
+from ats import appointments
+from ats.appointments import NOTHING_TOLD, Appointments, Told
 from ats.models import Job
 from config import sql
 from connectors import registry
 from connectors.models import Connector
-from issues import appointments
-from issues.appointments import NOTHING_TOLD, Appointments, Told
 from issues.findings import ON_HOLD, Facts, Finding
 from issues.models import RuleSetting
 from issues.rules import RULES

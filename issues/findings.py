@@ -16,7 +16,7 @@ from typing import Any
 from analytics.bands import Limit, LimitSource
 from analytics.clocks import CompiledCalendar, Hold
 from analytics.estimators import Estimate
-from issues.appointments import NOTHING_TOLD, Appointments
+from ats.appointments import NOTHING_TOLD, Appointments
 from issues.thresholds import DEFAULTS, NO_SETTINGS, RuleBook, Thresholds
 
 #: Words of an application and a job that rules ask for (canonical vocabulary).

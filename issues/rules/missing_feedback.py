@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from issues.appointments import Interview
+from ats.appointments import Interview
 from issues.findings import SILENT, Facts, Finding, Verdict, business_days, calendar_days, fingerprint, told_days
 
 NAME = "missing_feedback"

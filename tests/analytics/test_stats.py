@@ -266,6 +266,42 @@ class TestWaiting:
         assert pace["age"] == pytest.approx(10, abs=0.1)
 
 
+class TestFeedback:
+    def test_who_still_owes_it_counts_as_waiting_and_what_was_called_off_is_owed_by_nobody(
+        self, api: Client, job: Job, stages: dict[str, Stage]
+    ) -> None:
+        def interview(number: int, ended: float, *said: tuple[str, float], called_off: bool = False) -> None:
+            met = told(job, (CREATED, day(40), stages["Onsite"]))
+            about = {"interview_external_id": f"i-{number}", "end": day(ended).isoformat(), "interviewers": ["ann", "bob"]}
+            CandidateEventFactory(
+                application=met, occurred_at=day(ended + 1), metadata=about,
+                event_type=EventType.INTERVIEW_CANCELLED if called_off else EventType.INTERVIEW_SCHEDULED,
+            )  # fmt: skip
+            for who, ago in said:
+                CandidateEventFactory(
+                    application=met, event_type=EventType.FEEDBACK_SUBMITTED, occurred_at=day(ago), actor_external_id=who,
+                    metadata={"interview_external_id": f"i-{number}", "interviewer_external_id": who},
+                )  # fmt: skip
+
+        for number in range(3):
+            interview(number, 28, ("ann", 21), ("bob", 14))  # a week and two weeks: 5 and 10 business days
+        interview(3, 28)
+        interview(4, 28, called_off=True)
+        interview(5, -3)  # not over yet
+        measured(job)
+
+        feedback = stats(api, job, explain=1)["feedback"]
+
+        assert [feedback["p50"][name] for name in ("n", "n_exits", "n_open", "value")] == [8, 6, 2, pytest.approx(10, abs=0.01)]
+        assert (feedback["debt"]["value"], feedback["debt"]["definition_id"], feedback["reason"]) == (2, "M17", None)
+        assert {one["interview"] for one in feedback["debt"]["explain"]["included"]} == {"i-3"}
+
+    def test_an_ats_that_tells_of_no_interviews_is_no_debt_but_not_known(self, api: Client, job: Job) -> None:
+        feedback = stats(api, job)["feedback"]
+
+        assert (feedback["p50"]["value"], feedback["reason"]) == (None, "no_interviews_known")
+
+
 class TestDataQuality:
     def test_it_tells_how_entries_are_dated_and_what_is_odd(self, api: Client, job: Job, stages: dict[str, Stage]) -> None:
         new = stages["New"]

@@ -68,14 +68,21 @@ class Appointments:
         ahead = (one.end or one.start for one in self.interviews if not one.called_off)
         return min((moment for moment in ahead if moment and moment > as_of), default=None)
 
+    def feedback_at(self, interview: Interview, interviewer: str) -> datetime | None:
+        """When an interviewer (empty: anybody) first said something; naming no interview, it counts for those begun by then."""
+        begun = interview.start or interview.end
+        return min(
+            (
+                one.at
+                for one in self.feedback
+                if one.interview == interview.key or (one.interview is None and begun is not None and one.at >= begun)
+                if not interviewer or one.interviewer in (None, interviewer)
+            ),
+            default=None,
+        )
+
     def has_feedback(self, interview: Interview, interviewer: str) -> bool:
-        """A feedback that names no interview counts for those that had begun by then."""
-        for one in self.feedback:
-            begun = interview.start or interview.end
-            same = one.interview == interview.key or (one.interview is None and begun is not None and one.at >= begun)
-            if same and (not interviewer or one.interviewer in (None, interviewer)):
-                return True
-        return False
+        return self.feedback_at(interview, interviewer) is not None
 
 
 NOTHING_TOLD = Appointments()

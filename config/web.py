@@ -2,7 +2,8 @@
 
 Asked to stop (SIGTERM), it first answers 503 at ``/readyz`` while still serving, for DRAIN_SECONDS, so that whoever
 balances the load sends the next request elsewhere; then it tells the streams to come back, takes no more connections,
-finishes the requests it has, and ends.
+finishes the requests it has, and ends. Where systemd (or anybody) hands it a listening socket it serves that one instead of
+HOST and PORT, and connections wait while processes are replaced.
 """
 
 from __future__ import annotations
@@ -11,19 +12,43 @@ import asyncio
 import logging
 import socket
 import sys
+from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import uvicorn
 from django.core.exceptions import ImproperlyConfigured
 
-from config import env
+from config import env, handover
 
 logger = logging.getLogger("stagewatch.web")
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 #: a client says one number on a WebSocket; more is a mistake
 LONGEST_WORD = 16 * 1024  # bytes
 #: what a request under way may still take once the end has been asked for
 PATIENCE_SECONDS = 15
+
+
+def with_farewell(application: Application) -> Application:
+    """While the process ends, each answer says that it is the last one on its connection: the next request is sent on
+    another, and so to another process, instead of into a connection that is just being closed."""
+    from config import health
+
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start" and health.stopping.is_set():
+                message = {**message, "headers": [*message.get("headers", []), (b"connection", b"close")]}
+            await send(message)
+
+        await application(scope, receive, sending)
+
+    return served
 
 
 class Server(uvicorn.Server):
@@ -38,13 +63,16 @@ class Server(uvicorn.Server):
         from config.models import Heartbeat
 
         self._pulse = Pulse(Heartbeat.Kind.WEB).start()
-        logger.info("listening on http://%s:%s", self.config.host, self.config.port)
+        where = sockets[0].getsockname() if sockets else (self.config.host, self.config.port)
+        logger.info("listening on http://%s:%s", *where[:2])
+        handover.say("READY=1")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         # these need Django, which the application below has loaded
         from config import health
         from realtime.hub import hub
 
+        handover.say("STOPPING=1")
         health.stopping.set()
         await asyncio.sleep(env.integer("DRAIN_SECONDS", 0))
         for server in self.servers:
@@ -59,7 +87,7 @@ def configuration() -> uvicorn.Config:
     from config.asgi import application  # loads Django
 
     return uvicorn.Config(
-        application,
+        with_farewell(application),
         host=env.text("HOST", "127.0.0.1"),
         port=env.integer("PORT", 8000, minimum=1, maximum=65_535),
         loop="uvloop",
@@ -80,7 +108,8 @@ def configuration() -> uvicorn.Config:
 
 def main() -> None:
     try:
-        Server(configuration()).run()
+        sockets = handover.inherited_sockets()  # before anything could start a child
+        Server(configuration()).run(sockets or None)
     except ImproperlyConfigured as error:
         sys.exit(f"error: {error}")
 

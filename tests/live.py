@@ -61,6 +61,11 @@ class Running:
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
+    def end(self, *, timeout: float = 40) -> int:
+        """Ask it to end, as systemd and Kubernetes would, and wait; returns its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout)
+
 
 class LiveStack:
     def __init__(self) -> None:
@@ -78,7 +83,7 @@ class LiveStack:
     def broker(self) -> redis.Redis:
         return redis.Redis.from_url(settings.REDIS_URL)
 
-    def spawn(self, name: str, *command: str, **environment: str) -> Running:
+    def spawn(self, name: str, *command: str, pass_fds: tuple[int, ...] = (), **environment: str) -> Running:
         """Any command of this checkout in a process group of its own."""
         process = subprocess.Popen(
             command,
@@ -88,6 +93,7 @@ class LiveStack:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            pass_fds=pass_fds,
             preexec_fn=processes.child_setup(signal.SIGKILL),  # noqa: PLW1509 (touches no lock)
         )
         running = Running(name, process)

@@ -106,7 +106,9 @@ class Cutover:
         execute(f"create table {table}_default partition of {table} default")
 
     def _ready(self, schema_editor: Any) -> Callable[[str], None] | Any:
-        """What executes a statement; None if the table is partitioned already."""
+        """What executes a statement; None if the table is partitioned already, or if SQL is only being shown."""
+        if schema_editor.collect_sql:
+            return None
         cursor = schema_editor.connection.cursor()
         cursor.execute("select relkind from pg_class where oid = %s::regclass", [self.table])
         return None if cursor.fetchone()[0] == "p" else cursor.execute

@@ -33,6 +33,8 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 LONGEST_WORD = 16 * 1024  # bytes
 #: what a request under way may still take once the end has been asked for
 PATIENCE_SECONDS = 15
+#: what a request may take from the connection being accepted to its first bytes
+FIRST_WORD_SECONDS = 0.5
 
 
 def with_farewell(application: Application) -> Application:
@@ -77,6 +79,8 @@ class Server(uvicorn.Server):
         await asyncio.sleep(env.integer("DRAIN_SECONDS", 0))
         for server in self.servers:
             server.close()
+        # who has just been let in has not said yet what it wants; uvicorn would close the door in its face
+        await asyncio.sleep(FIRST_WORD_SECONDS)
         await hub().send_away()
         await super().shutdown(sockets)
         await asyncio.to_thread(self._pulse.stop)

@@ -2,14 +2,14 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo run test check bench format schema lock clean
+.PHONY: help setup setup-dev demo run test check bench format configuration schema lock clean
 
 VENV_PYTHON := .venv/bin/python
 # both cores; a file's tests stay together, since some share servers
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
 help: ## show this list
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 setup: ## install what running needs
 	@scripts/setup.sh requirements.txt
@@ -26,7 +26,7 @@ run: setup ## the same system for your own ATS account (PORT=8000)
 test: setup-dev ## every test, on real servers and workers
 	@$(VENV_PYTHON) -m pytest -q $(PYTEST_ARGS)
 
-check: setup-dev ## format, lint, types, import contracts, migrations, OpenAPI
+check: setup-dev ## format, lint, types, import contracts, migrations, OpenAPI, deployment
 	@scripts/check.sh
 
 bench: setup-dev ## ours beside peers and limits, in one run
@@ -34,6 +34,9 @@ bench: setup-dev ## ours beside peers and limits, in one run
 
 format: setup-dev ## rewrite the code in the agreed format
 	@$(VENV_PYTHON) -m ruff format -q . && $(VENV_PYTHON) -m ruff check -q --fix .
+
+configuration: setup-dev ## write docs/configuration.md anew
+	@$(VENV_PYTHON) scripts/configuration.py
 
 schema: setup-dev ## write docs/openapi.yaml and docs/realtime.schema.json anew
 	@$(VENV_PYTHON) -m realtime.messages >docs/realtime.schema.json

@@ -12,9 +12,9 @@ check() { # name, then the command
   local name=$1 start=$SECONDS
   shift
   if "$@" >"$log" 2>&1; then
-    printf 'ok      %-18s %3d s\n' "$name" $((SECONDS - start))
+    printf 'ok      %-20s %3d s\n' "$name" $((SECONDS - start))
   else
-    printf 'FAILED  %-18s %3d s\n' "$name" $((SECONDS - start))
+    printf 'FAILED  %-20s %3d s\n' "$name" $((SECONDS - start))
     tail -n 40 "$log" | sed 's/^/        /'
     failed+=("$name")
   fi
@@ -32,6 +32,10 @@ check "import contracts" lint-imports --no-cache
 check "migrations" python manage.py makemigrations --check --dry-run
 check "OpenAPI" openapi
 check "system checks" python manage.py check --fail-level WARNING
+check "migration safety" env DJANGO_SETTINGS_MODULE=scripts.lint_settings python manage.py lintmigrations
+check "configuration" python scripts/configuration.py --check
+check "production settings" scripts/check_production.sh
+check "deployment files" python scripts/check_deploy.py
 
 if [ ${#failed[@]} -gt 0 ]; then
   printf 'failed: %s\n' "${failed[*]}"

@@ -11,6 +11,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from config import health, openapi  # noqa: F401  (registers how the document describes tokens)
 from config.drf import problem_response
+from realtime.frame import guarded
 
 #: Addresses programs talk to: they get problem+json, people get pages.
 API_PREFIXES = ("/ats/", "/webhooks/", "/realtime/", "/metrics", "/readyz", "/healthz")
@@ -22,7 +23,7 @@ def no_such_address(request: HttpRequest, rest: str = "") -> HttpResponse:
 
 urlpatterns = [
     path("admin/", admin.site.urls),
-    path("login", LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("login", guarded(LoginView.as_view(redirect_authenticated_user=True)), name="login"),
     path("logout", LogoutView.as_view(), name="logout"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,9 @@ from django.utils import timezone
 from accounts.models import Organization
 from accounts.selectors import organizations_of
 from analytics.cells import Question
+from analytics.live import live
 from analytics.pictures import usual_by_category
+from analytics.ranking import ranked
 from analytics.selectors import freshness, org_heatmap
 from ats.models import Application, CandidateEvent, Job
 from connectors.events import EventType
@@ -48,36 +51,82 @@ def organization_for(user: Any, slug: str) -> tuple[Organization | None, list[Or
     return next((one for one in own if one.slug == slug), None), own
 
 
+@dataclass(frozen=True)
+class Standings:
+    """All rows of a board by rank, as far as its sums and its paging need them."""
+
+    job_ids: list[int]
+    tiles: dict[str, float]
+    #: people waiting per column
+    open: dict[str, int]
+
+
 def board(organization: Organization, jobs: QuerySet[Job], question: Question, *, waiting_only: bool, number: int | str) -> dict[str, Any]:
-    """The org heatmap as the page shows it: one page of rows, column heads, tiles and the baseline row for all of them.
+    """The org heatmap as the page shows it: one page of rows, and column heads, tiles and the baseline row for all of them.
 
     ``waiting_only`` leaves out jobs that nobody hires for and nobody waits in: about the past a job's status of today
     does not tell.
     """
-    heatmap = org_heatmap(organization_ids=[organization.pk], question=question, jobs=jobs)
-    found = [row for row in heatmap["rows"] if row["open"] or row["job"]["status"] in HIRING] if waiting_only else heatmap["rows"]
-    pages = Paginator(found, PAGE).get_page(number)
-    tasks = log.open_tasks([row["job"]["id"] for row in found]) if question.live else {}
+    if question.live:
+        standings = _standing_now(organization, jobs, question)
+        pages = Paginator(standings.job_ids, PAGE).get_page(number)
+        shown = Job.objects.filter(organization=organization, pk__in=list(pages.object_list))
+        heatmap = org_heatmap(organization_ids=[organization.pk], question=question, jobs=shown)
+        rows = heatmap["rows"]
+    else:
+        heatmap = board_rows(organization, jobs, question, waiting_only=waiting_only)
+        standings = _standing_then(heatmap["rows"])
+        pages = Paginator(standings.job_ids, PAGE).get_page(number)
+        rows = heatmap["rows"][pages.start_index() - 1 : pages.end_index()] if standings.job_ids else []
+    tasks = log.open_tasks(standings.job_ids) if question.live else {}
     columns = [
-        {"id": stage["id"], "name": presenting.stage_name(stage), "open": sum(row["cells"][place]["open"] for row in found)}
-        for place, stage in enumerate(heatmap["stages"])
+        {"id": stage["id"], "name": presenting.stage_name(stage), "open": standings.open.get(str(stage["id"]), 0)}
+        for stage in heatmap["stages"]
     ]
-    tiles = {
-        "open": sum(row["open"] for row in found),
-        "overdue": sum(row["overdue_days"] for row in found),
-        "issues": sum(row["issues_open"] for row in found),
-        "tasks": sum(tasks.values()),
-    }
     usual = usual_by_category(organization.pk, question)
     return {
-        "told": found,
-        "rows": [_row(row, tasks) for row in pages],
+        "rows": [_row(row, tasks) for row in rows],
         "pages": pages,
         "columns": columns,
         "usual": [presenting.usual(usual.get(str(column["id"]))) for column in columns],
-        "tiles": tiles,
+        "tiles": standings.tiles | {"tasks": sum(tasks.values())},
         "as_of": heatmap["as_of"],
     }
+
+
+def board_rows(organization: Organization, jobs: QuerySet[Job], question: Question, *, waiting_only: bool) -> dict[str, Any]:
+    """The heatmap with all rows of a board."""
+    heatmap = org_heatmap(organization_ids=[organization.pk], question=question, jobs=jobs)
+    rows = [row for row in heatmap["rows"] if not waiting_only or row["open"] or row["job"]["status"] in HIRING]
+    return {**heatmap, "rows": rows}
+
+
+def _standing_now(organization: Organization, jobs: QuerySet[Job], question: Question) -> Standings:
+    """From what is remembered of every job (``analytics.live``): only the cells of the page are read."""
+    standing = live([organization.pk], str(question.clock), by_category=True)
+    wanted = set(jobs.order_by().values_list("pk", flat=True))
+    rows = [(rank, row) for rank, row in ranked(standing, standing.now.as_of) if row.job_id in wanted]
+    waiting: Counter[str] = Counter()
+    issues = 0
+    for _, row in rows:
+        for cell in row.cells:
+            waiting[str(cell.standing.ref.id)] += len(cell.standing.entered_open)
+            issues += cell.standing.issues_open
+    tiles = {"open": waiting.total(), "overdue": round(-sum(rank[0] for rank, _ in rows), 4), "issues": issues}
+    return Standings([row.job_id for _, row in rows], tiles, dict(waiting))
+
+
+def _standing_then(rows: Sequence[Mapping[str, Any]]) -> Standings:
+    waiting: Counter[str] = Counter()
+    for row in rows:
+        for cell in row["cells"]:
+            waiting[str(cell["stage"]["id"])] += cell["open"]
+    tiles = {
+        "open": sum(row["open"] for row in rows),
+        "overdue": round(sum(row["overdue_days"] for row in rows), 4),
+        "issues": sum(row["issues_open"] for row in rows),
+    }
+    return Standings([row["job"]["id"] for row in rows], tiles, dict(waiting))
 
 
 def _row(row: Mapping[str, Any], tasks: Mapping[int, int]) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from connectors.models import Connector, SyncRun
 from connectors.selectors import progress_of_runs
 from connectors.services import SyncInProgress, connect, give_up_retrying, request_sync
 from realtime import selectors
-from realtime.frame import own_organization, page
+from realtime.frame import guarded, own_organization, page
 from realtime.setup_forms import AccountForm, OrganizationForm
 
 CATEGORIES = [(word.value, word.value.capitalize()) for word in StageCategory]
@@ -40,6 +40,7 @@ def may_set_up(user: Any, organization: Organization) -> bool:
 @never_cache
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
+@guarded
 def setup(request: HttpRequest) -> HttpResponse:
     """``/setup``: the step that comes next, with what went wrong in the one before."""
     organization = own_organization(request)

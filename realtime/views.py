@@ -43,9 +43,10 @@ def heatmap(request: HttpRequest) -> HttpResponse:
     narrowed = {**asked, "status": "all"} if lens.past and not asked["status"] else asked
     jobs = selectors.filtered_jobs(organization, **narrowed)
     waiting_only = lens.past and not asked["status"]
-    board = selectors.board(organization, jobs, lens.question, waiting_only=waiting_only, number=request.GET.get("page", 1))
     if wants_csv(request):
-        return as_csv("heatmap", ({"job": row["job"], **cell} for row in board["told"] for cell in row["cells"]))
+        told = selectors.board_rows(organization, jobs, lens.question, waiting_only=waiting_only)
+        return as_csv("heatmap", ({"job": row["job"], **cell} for row in told["rows"] for cell in row["cells"]))
+    board = selectors.board(organization, jobs, lens.question, waiting_only=waiting_only, number=request.GET.get("page", 1))
     return page(
         request,
         "realtime/heatmap.html",

@@ -68,6 +68,8 @@ class Page:
         if message.get("method") == "Runtime.exceptionThrown":
             details = message["params"]["exceptionDetails"]
             self.errors.append(details.get("exception", {}).get("description") or details["text"])
+        if message.get("method") == "Log.entryAdded" and message["params"]["entry"]["source"] == "security":
+            self.errors.append(message["params"]["entry"]["text"])  # what the page's own policy refused
 
     def log_in(self, address: str, session: str) -> None:
         self.call("Network.setCookie", name="sessionid", value=session, url=address, httpOnly=True)

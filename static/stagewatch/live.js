@@ -12,7 +12,11 @@ let number = Number(body.dataset.number);
 let waits = 0;
 let offSince = null;
 let deaf = null;
+let comeBack = null;
 onSettled(() => (number = Math.max(number, Number(body.dataset.number))));
+
+// What a page has to hear of: cells and runs, and on the inboxes what is decided elsewhere.
+const TYPES = { "/issues": "issue,job,sync", "/tasks": "task,job,sync" };
 
 // --- the line ---------------------------------------------------------------------------------------
 function connect() {
@@ -20,6 +24,7 @@ function connect() {
   address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
   address.searchParams.set("organization", organization);
   address.searchParams.set("after", number);
+  address.searchParams.set("types", TYPES[location.pathname] ?? "job,sync");
   const socket = new WebSocket(address);
   let heartbeat = 15;
   const listen = () => {
@@ -35,11 +40,14 @@ function connect() {
       live();
     }
     listen();
+    if (message.type === "reconnect") comeBack = message.retry_ms;
     hear(message);
   };
   socket.onclose = ({ code }) => {
     clearTimeout(deaf);
-    off(code);
+    if (comeBack === null) return off(code);
+    setTimeout(connect, comeBack); // the server said that it ends: another one is there, and nothing is lost
+    comeBack = null;
   };
 }
 
@@ -85,7 +93,7 @@ function hear(message) {
   if (message.type === "job") jobHeard(message);
   else if (message.type === "sync") syncHeard(message);
   else if (message.type === "reload") (body.dataset.live === "still" ? refreshStatusSoon : refreshSoon)();
-  else if (message.type !== "hello" && message.type !== "ping" && body.dataset.live === "refresh") refreshSoon();
+  else if ((message.type === "issue" || message.type === "task") && body.dataset.live === "refresh") refreshSoon();
   if (message.type === "ping") number = Math.max(number, message.numbers[organization] ?? 0);
   else if (message.number != null && message.type !== "hello") number = Math.max(number, message.number);
 }

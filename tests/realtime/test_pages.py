@@ -334,6 +334,7 @@ def test_pages_hold_no_inline_styles_or_scripts(acme: Any, alice: Client) -> Non
     for path in ("/", f"/jobs/{job.pk}", f"/jobs/{job.pk}/stages/review", f"/jobs/{job.pk}/stages/review/explain", "/issues", "/tasks",
                  f"/candidates/{application.candidate_id}", "/definitions"):  # fmt: skip
         page = text_of(alice.get(path))
+        assert "default-src 'none'" in alice.get(path)["Content-Security-Policy"]
         assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)|javascript:", page), path
 
 

@@ -32,11 +32,11 @@ from analytics.stats_shapes import JobStatsSerializer
 from ats.filters import JobFilter
 from ats.models import Job
 from ats.selectors import jobs_of
-from config.drf import Revalidated
+from config.drf import QuickJSONRenderer, Revalidated
 from connectors.events import StageCategory
 
 #: what is told may also be taken into a spreadsheet
-TABULAR = (JSONRenderer, CsvRenderer)
+TABULAR = (QuickJSONRenderer, CsvRenderer)
 #: an explanation lists every visit; of more jobs at once it would have no end
 MOST_EXPLAINED = 20
 

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
+from analytics import wide
 from analytics.calendars import ensure_compiled
 from analytics.estimators import Estimate, Unit, gated
 from analytics.models import EXITS
@@ -118,6 +119,12 @@ def measured(picks: Sequence[Pick], *, known_by: datetime | None = None) -> Meas
     """The numbers of picked cells. ``known_by``: holds as known then (the visits are what the caller's view shows)."""
     if not picks:
         return Measured({}, {})
+    if wide.is_wide(picks):
+        told = wide.measured(picks, known_by=known_by)
+        return Measured(
+            {cell: Summary(*numbers) for cell, numbers in told.curves.items()},
+            {cell: Counts(**numbers) for cell, numbers in told.counts.items()},
+        )
     with transaction.atomic(), connection.cursor() as cursor:
         make_tables(cursor)
         lines = (

@@ -35,13 +35,30 @@ STATUS_COLOURS = {"open": "danger", "acknowledged": "warning", "snoozed": "info"
 MOST_REFUSALS = 5
 #: events of a candidate shown beside an issue, newest first
 TIMELINE = 60
+#: of a group, worst first
+MOST_MEMBERS = 50
 SNOOZES = {"day": timedelta(days=1), "week": timedelta(days=7)}
+
+
+class MemberFilter(admin.SimpleListFilter):
+    """A group stands for its members, so they are listed where somebody asks for them."""
+
+    title = "groups"
+    parameter_name = "members"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("shown", "With the members of groups"), ("only", "Only members of groups")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Issue]) -> QuerySet[Issue]:
+        if self.value() == "shown":
+            return queryset
+        return queryset.exclude(group=None) if self.value() == "only" else queryset.filter(group=None)
 
 
 class IssueAdmin(EvidenceAdmin):
     list_display: tuple[Any, ...] = ("coloured_severity", "coloured_status", "sentence", "place", "person", "detected")
     list_display_links = ("sentence",)
-    list_filter: tuple[Any, ...] = ("status", "severity", "issue_type", "stage__category", ("organization", OwnRows))
+    list_filter: tuple[Any, ...] = ("status", "severity", "issue_type", MemberFilter, "stage__category", ("organization", OwnRows))
     list_filter_sheet = True
     list_select_related = ("job", "stage", "application__candidate")
     list_before_template = "admin/issues/issue/bar.html"
@@ -84,7 +101,9 @@ class IssueAdmin(EvidenceAdmin):
 
     def bar(self, request: HttpRequest) -> dict[str, Any]:
         """Counts above the list, of everything the person may see: a chip leads to the rows it counts."""
-        counted = self.get_queryset(request).exclude(status=Issue.Status.RESOLVED).order_by().values_list("status", "severity")
+        counted = (
+            self.get_queryset(request).filter(group=None).exclude(status=Issue.Status.RESOLVED).order_by().values_list("status", "severity")
+        )
         counts = {key[:2]: key[2] for key in counted.annotate(total=Count("pk"))}
         chosen = (request.GET.get("status__exact"), request.GET.get("severity__exact"))
         severities = [_chip(label, "open", word, counts.get(("open", word), 0), chosen) for word, label in reversed(Severity.choices)]
@@ -120,6 +139,9 @@ class IssueAdmin(EvidenceAdmin):
             "lines": evidence.lines(issue.evidence),
             "transitions": issue.transitions.select_related("actor").order_by("-pk"),
             "events": list(events),
+            "members": issue.members.select_related("application__candidate").order_by("-score", "pk")[:MOST_MEMBERS]
+            if issue.is_group
+            else [],
             "decisions": [action for action in Action if issue.status in LEGAL[action] and LEGAL[action][issue.status] != issue.status],
             "may_decide": self.has_decide_permission(request),
             "decide_url": reverse("admin:issues_issue_decide", args=[issue.pk]),
@@ -135,9 +157,11 @@ class IssueAdmin(EvidenceAdmin):
         given = request.POST.get("action", "")
         if given not in list(Action):
             raise PermissionDenied
+        until_change = request.POST.get("for") == "change"
         pause = SNOOZES.get(request.POST.get("for", ""), SNOOZES["day"])
-        until = timezone.now() + pause if given == Action.SNOOZE else None
-        self.decide_on(request, rows, Action(given), until=until, reason=request.POST.get("reason", "")[:2000])
+        until = timezone.now() + pause if given == Action.SNOOZE and not until_change else None
+        reason = request.POST.get("reason", "")[:2000]
+        self.decide_on(request, rows, Action(given), until=until, until_change=until_change and given == Action.SNOOZE, reason=reason)
         return HttpResponseRedirect(reverse("admin:issues_issue_change", args=[object_id]))
 
     # --- many issues ---
@@ -192,14 +216,22 @@ class IssueAdmin(EvidenceAdmin):
         return form, TemplateResponse(request, "admin/issues/issue/ask.html", context)
 
     def decide_on(
-        self, request: HttpRequest, queryset: QuerySet[Issue], action: Action, *, until: datetime | None = None, reason: str = ""
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[Issue],
+        action: Action,
+        *,
+        until: datetime | None = None,
+        until_change: bool = False,
+        reason: str = "",
     ) -> None:
         now, done, refusals = timezone.now(), 0, []
         for issue_id in queryset.order_by("pk").values_list("pk", flat=True):
             try:
                 decide(
-                    issue_id=issue_id, action=action, actor=cast(User, request.user), now=now, reason=reason or "in the admin", until=until
-                )
+                    issue_id=issue_id, action=action, actor=cast(User, request.user), now=now, reason=reason or "in the admin",
+                    until=until, until_change=until_change,
+                )  # fmt: skip
                 done += 1
             except IllegalAction as error:
                 refusals.append(f"Issue {issue_id}: {error}")

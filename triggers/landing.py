@@ -57,7 +57,8 @@ COUNTS: dict[str, Callable[[HttpRequest], int]] = {"critical_issues": critical_i
 
 
 def _open_issues(request: HttpRequest) -> QuerySet[Issue]:
-    return within(Issue.objects.filter(status=Issue.Status.OPEN), request, "organization")
+    # a group stands for its members, here as in the inbox
+    return within(Issue.objects.filter(status=Issue.Status.OPEN, group=None), request, "organization")
 
 
 def _dead_letters(request: HttpRequest) -> QuerySet[RawEvent]:
@@ -80,7 +81,7 @@ def _severities(request: HttpRequest) -> list[dict[str, Any]]:
 
 def _issues_today(request: HttpRequest, now: datetime) -> list[dict[str, Any]]:
     midnight = _midnight(request, now)
-    new = within(Issue.objects.filter(detected_at__gte=midnight), request, "organization").aggregate(
+    new = within(Issue.objects.filter(detected_at__gte=midnight, group=None), request, "organization").aggregate(
         new=Count("pk"), gone=Count("pk", filter=Q(status=Issue.Status.RESOLVED))
     )
     about = f"{new['gone']} of them gone by now" if new["gone"] else "detected since midnight"

@@ -202,3 +202,28 @@ def test_every_number_of_the_landing_page_leads_to_the_rows_it_counts(operator: 
     for tile in (*page.context_data["severity_tiles"], *page.context_data["tiles"]):
         listed = operator.get(tile["where"]).context_data["cl"].result_list
         assert len(listed) == tile["count"], tile["label"]
+
+
+def test_a_group_stands_for_its_members(operator: Client, acme: World) -> None:
+    group = IssueFactory(organization=acme.organization, is_group=True, job=acme.job, stage=acme.stage, sentence="15 people are late.")
+    Issue.objects.filter(pk=acme.issue.pk).update(group=group)
+
+    def listed(**parameters: str) -> set[int]:
+        return {row.pk for row in operator.get(reverse(LIST), parameters).context_data["cl"].result_list}
+
+    assert listed() == {group.pk}
+    assert listed(members="shown") == {group.pk, acme.issue.pk}
+    assert listed(members="only") == {acme.issue.pk}
+    assert operator.get("/admin/").context_data["severity_tiles"][1]["count"] == 1
+    page = operator.get(reverse("admin:issues_issue_change", args=[group.pk])).content.decode()
+    assert "Who is in it" in page
+    assert "acme candidate" in page
+    assert "one of" in operator.get(reverse("admin:issues_issue_change", args=[acme.issue.pk])).content.decode()
+
+
+def test_an_issue_is_snoozed_until_something_changes(operator: Client, acme: World) -> None:
+    operator.post(reverse("admin:issues_issue_decide", args=[acme.issue.pk]), {"action": "snooze", "for": "change"})
+
+    acme.issue.refresh_from_db()
+    assert (acme.issue.status, acme.issue.snoozed_until) == ("snoozed", None)
+    assert "something changes" in operator.get(reverse("admin:issues_issue_change", args=[acme.issue.pk])).content.decode()

@@ -40,6 +40,8 @@ SCHEDULE_PATIENCE = timedelta(minutes=2)
 STANDING_STILL = timedelta(minutes=15)
 PROCESS_PATIENCE = timedelta(seconds=90)
 OLDEST_POSTGRES = 180000
+#: below this nobody needs to think of bloat
+MANY_ROWS, LARGE_INDEXES = 200_000, 2**30
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def examine(now: datetime | None = None) -> Iterator[tuple[str, Finding]]:
 UNREACHABLE = {
     "broker": "Is the server of REDIS_URL running, and reachable from here?",
     **dict.fromkeys(
-        ("database", "migrations", "clock", "heartbeat", "processes", "schedules", "connectors", "dead letters", "road"),
+        ("database", "migrations", "bloat", "clock", "heartbeat", "processes", "schedules", "connectors", "dead letters", "road"),
         "Is the server of DATABASE_URL running, and reachable from here?",
     ),
 }
@@ -163,6 +165,33 @@ def _disk(now: datetime) -> Iterator[Finding]:
         yield Finding(OK, free)
 
 
+def _bloat(now: datetime) -> Iterator[Finding]:
+    """Tables whose dead rows outrun autovacuum, indexes much larger than what they index, partitions nobody made."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """select relname, n_live_tup, n_dead_tup, pg_table_size(relid), pg_indexes_size(relid) from pg_stat_user_tables
+               where n_dead_tup > %s or pg_indexes_size(relid) > %s order by relname""",
+            [MANY_ROWS, LARGE_INDEXES],
+        )
+        rows = cursor.fetchall()
+        cursor.execute(
+            "select relname, n_live_tup from pg_stat_user_tables where relname like %s and n_live_tup > %s", [r"%\_default", MANY_ROWS]
+        )
+        strays = cursor.fetchall()
+    for table, live, dead, size, indexes in rows:
+        if dead > max(MANY_ROWS, live * 0.5):
+            yield Finding(
+                WARNING, f"{table} has {dead:,} dead rows beside {live:,}",
+                "Is a transaction open for hours (pg_stat_activity)? Else let autovacuum work more: autovacuum_vacuum_scale_factor.",
+            )  # fmt: skip
+        if indexes > max(LARGE_INDEXES, size * 3):
+            advice = f"In a quiet hour, as its owner: reindex table concurrently {table};"
+            yield Finding(WARNING, f"the indexes of {table} are {indexes / size:.0f} times its size", advice)
+    for table, live in strays:
+        advice = "Dead letters may be that many; else nobody made room in time: do the schedules of pruning run?"
+        yield Finding(WARNING, f"{table} holds {live:,} rows", advice)
+
+
 def _migrations(now: datetime) -> Iterator[Finding]:
     executor = MigrationExecutor(connection)
     waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
@@ -248,6 +277,7 @@ CHECKS: dict[str, Check] = {
     "broker": _broker,
     "clock": _clock,
     "migrations": _migrations,
+    "bloat": _bloat,
     "processes": _processes,
     "heartbeat": _heartbeat,
     "schedules": _schedules,

@@ -66,6 +66,38 @@ class Running:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout)
 
+    def finish(self) -> None:
+        """Wait for an end that has been asked for, then kill what is left of the group."""
+        try:
+            self.process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            pass
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)  # children that outlived theirs
+        except ProcessLookupError:
+            pass
+        self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
+
+def start(name: str, *command: str, cwd: Path, environment: dict[str, str], pass_fds: tuple[int, ...] = ()) -> Running:
+    """A process in a group of its own, which dies with this one."""
+    process = subprocess.Popen(
+        command,
+        cwd=cwd,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        pass_fds=pass_fds,
+        preexec_fn=processes.child_setup(signal.SIGKILL),  # noqa: PLW1509 (touches no lock)
+    )
+    running = Running(name, process)
+    threading.Thread(target=running.read, name=f"read-{name}", daemon=True).start()
+    return running
+
 
 class LiveStack:
     def __init__(self) -> None:
@@ -85,19 +117,9 @@ class LiveStack:
 
     def spawn(self, name: str, *command: str, pass_fds: tuple[int, ...] = (), **environment: str) -> Running:
         """Any command of this checkout in a process group of its own."""
-        process = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env={**self.environment, "STAGEWATCH_PROCESS": name, **environment},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            pass_fds=pass_fds,
-            preexec_fn=processes.child_setup(signal.SIGKILL),  # noqa: PLW1509 (touches no lock)
+        running = start(
+            name, *command, cwd=ROOT, environment={**self.environment, "STAGEWATCH_PROCESS": name, **environment}, pass_fds=pass_fds
         )
-        running = Running(name, process)
-        threading.Thread(target=running.read, name=f"read-{name}", daemon=True).start()
         self.running.append(running)
         return running
 
@@ -132,17 +154,7 @@ class LiveStack:
             if running.process.poll() is None:
                 running.process.send_signal(signal.SIGTERM)
         for running in self.running:
-            try:
-                running.process.wait(timeout=20)
-            except subprocess.TimeoutExpired:
-                pass
-            try:
-                os.killpg(running.process.pid, signal.SIGKILL)  # children that outlived theirs
-            except ProcessLookupError:
-                pass
-            running.process.wait()
-            if running.process.stdout is not None:
-                running.process.stdout.close()
+            running.finish()
         self.running.clear()
 
 

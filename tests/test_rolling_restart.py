@@ -36,8 +36,8 @@ pytestmark = [pytest.mark.stack, pytest.mark.django_db(transaction=True)]
 class Visitors:
     """People who ask for pages all the time: some on a connection each, some on one they keep."""
 
-    def __init__(self, address: str, token: str) -> None:
-        self.address, self.headers = address, {"Authorization": f"Token {token}"}
+    def __init__(self, address: str, token: str, **headers: str) -> None:
+        self.address, self.headers = address, {"Authorization": f"Token {token}", **headers}
         self.answers: Counter[int] = Counter()
         self.failures: list[str] = []
         self._leave = threading.Event()

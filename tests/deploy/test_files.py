@@ -1,0 +1,89 @@
+"""What deploy/ starts is what the Procfile starts: the same queues, commands and settings, whoever runs them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from config.flow import QUEUES
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+DEPLOY = ROOT / "deploy"
+EXAMPLE = set(re.findall(r"^# ([A-Z_]+)=", (ROOT / ".env.example").read_text(encoding="utf-8"), re.MULTILINE))
+#: not settings of ours: what composes one, and what other programs read
+FOREIGN = {"POD_IP", "PUBLIC_HOST", "REMAP_SIGTERM", "STAGEWATCH_PROCESS", "PROMETHEUS_MULTIPROC_DIR", "PYTHONUNBUFFERED"}
+
+
+def documents(*names: str) -> list[dict[str, Any]]:
+    paths = [path for name in names for path in sorted((DEPLOY / "k8s").glob(name))]
+    return [one for path in paths for one in yaml.safe_load_all(path.read_text(encoding="utf-8"))]
+
+
+def containers(document: dict[str, Any]) -> list[dict[str, Any]]:
+    spec = document["spec"]
+    pod = spec["jobTemplate"]["spec"]["template"] if document["kind"] == "CronJob" else spec["template"]
+    return list(pod["spec"]["containers"])
+
+
+COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
+RUNNING = [one for one in documents("**/*.yaml") if one["kind"] in ("Deployment", "Job", "CronJob")]
+
+
+def queues(command: str) -> list[str]:
+    return [queue for found in re.findall(r"-Q[ ,]+\"?([a-z,-]+)", command) for queue in found.split(",")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        (ROOT / "Procfile").read_text(encoding="utf-8"),
+        "\n".join(path.read_text(encoding="utf-8") for path in sorted((DEPLOY / "systemd").glob("*.service"))),
+        "\n".join(" ".join(one["command"]) for document in RUNNING for one in containers(document)),
+        "\n".join(
+            " ".join(one.get("command", [])) for one in yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))["services"].values()
+        ),
+    ],
+    ids=["Procfile", "systemd", "Kubernetes", "Compose"],
+)
+def test_every_queue_is_served_once(text: str) -> None:
+    assert sorted(queues(text)) == sorted(set(QUEUES.values()))
+
+
+@pytest.mark.parametrize("document", RUNNING, ids=lambda one: f"{one['kind']} {one['metadata']['name']}")
+def test_every_container_is_locked_down_and_limited(document: dict[str, Any]) -> None:
+    for one in containers(document):
+        assert one["securityContext"]["readOnlyRootFilesystem"] is True
+        assert one["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+        assert one["resources"]["limits"]["memory"]
+        assert {"cpu", "memory"} <= set(one["resources"]["requests"])
+        assert {entry["name"] for entry in one.get("env", [])} <= EXAMPLE | FOREIGN
+
+
+def test_what_serves_is_probed_and_what_is_scaled_or_guarded_exists() -> None:
+    deployments = {one["metadata"]["name"]: one for one in RUNNING if one["kind"] == "Deployment"}
+    for deployment in deployments.values():
+        assert all({"startupProbe", "livenessProbe"} <= set(one) for one in containers(deployment))
+    assert "readinessProbe" in containers(deployments["stagewatch-web"])[0]
+    scaled = [one["spec"]["scaleTargetRef"]["name"] for one in documents("base/autoscaling.yaml")]
+    assert set(scaled) <= set(deployments)
+    for budget in documents("base/disruption.yaml"):
+        labels = budget["spec"]["selector"]["matchLabels"]
+        assert any(one["spec"]["template"]["metadata"]["labels"].items() >= labels.items() for one in deployments.values())
+
+
+def test_the_shipped_settings_are_settings() -> None:
+    for name in ("production.env.example", "k8s/base/settings.env"):
+        named = set(re.findall(r"^([A-Z_]+)=", (DEPLOY / name).read_text(encoding="utf-8"), re.MULTILINE))
+        assert named <= EXAMPLE | FOREIGN, name
+
+
+def test_metrics_that_scale_are_exported() -> None:
+    told = (ROOT / "docs" / "operate.md").read_text(encoding="utf-8")
+    for one in documents("base/autoscaling.yaml"):
+        for metric in one["spec"]["metrics"]:
+            if metric["type"] == "External":
+                assert f"`{metric['external']['metric']['name']}" in told

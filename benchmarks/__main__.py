@@ -13,7 +13,7 @@ from benchmarks import parts
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("what", nargs="*", metavar="ingest|analytics", help="default: both")
+    parser.add_argument("what", nargs="*", metavar="ingest|analytics|sweep", help="default: all")
     ingesting = parser.add_argument_group("ingest")
     ingesting.add_argument("--events", type=int, default=1_000_000, help="events of the large import")
     ingesting.add_argument("--small", type=int, default=500_000, help="size of the ledger at the first batch measurement")
@@ -25,13 +25,19 @@ def main() -> None:
     analysing.add_argument("--port", type=int, default=8110, help="where the web process listens, on loopback")
     analysing.add_argument("--fresh", type=int, default=300_000, help="events imported to see how soon percentiles follow; 0: none")
     analysing.add_argument("--keep", type=Path, help="folder whose past is used again, or made; it is not removed")
+    sweeping = parser.add_argument_group("sweep")
+    sweeping.add_argument("--few", type=int, default=100_000, help="open applications at the first measurement")
+    sweeping.add_argument("--many", type=int, default=1_000_000, help="open applications at the second one")
     options = parser.parse_args()
     root = Path(__file__).resolve().parent.parent
     (root / "var").mkdir(exist_ok=True)
-    wanted = options.what or ["ingest", "analytics"]
+    wanted = options.what or ["ingest", "analytics", "sweep"]
     if "ingest" in wanted:
         with tempfile.TemporaryDirectory(prefix="bench-", dir=root / "var") as folder:
             _child("ingest", Path(folder), options)
+    if "sweep" in wanted:
+        with tempfile.TemporaryDirectory(prefix="bench-", dir=root / "var") as folder:
+            _child("sweep", Path(folder), options)
     if "analytics" in wanted:
         if options.keep:
             options.keep.mkdir(parents=True, exist_ok=True)

@@ -16,6 +16,10 @@ def run(what: str, folder: Path, options: argparse.Namespace) -> None:
         from benchmarks import ingest
 
         ingest.run(folder, events=options.events, small=options.small, large=options.large, obvious=options.obvious)
+    elif what == "sweep":
+        from benchmarks import sweep
+
+        sweep.run(folder, small=options.few, large=options.many)
     else:
         from benchmarks import analytics
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from django.db import connection
+
 from accounts.models import Organization
 from ats.models import Job, Stage
 from issues.changes import Changes, Said, Subject
@@ -38,7 +40,7 @@ def group_fingerprint(key: Key) -> str:
 def regroup(organization: Organization, keys: Iterable[Key], book: RuleBook, now: datetime) -> Changes:
     """Make, keep or dissolve the groups of these cells; returns what changed."""
     changes = Changes(organization.pk, now)
-    wanted = sorted(key for key in keys if key[0] in GROUPED)
+    wanted = _worth_a_look(organization, sorted(key for key in keys if key[0] in GROUPED), book)
     if not wanted:
         return changes
     jobs, stages = ({key[place] for key in wanted} for place in (1, 2))
@@ -63,6 +65,26 @@ def regroup(organization: Organization, keys: Iterable[Key], book: RuleBook, now
         # who joined or left a group: their tasks follow
         changes.applications |= _join(organization, key)
     return changes
+
+
+def _worth_a_look(organization: Organization, keys: list[Key], book: RuleBook) -> list[Key]:
+    """Those with enough members for a group, and those that have one; in two statements for any number of keys."""
+    if not keys:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """select k.issue_type, k.job_id, k.stage_id, count(i.id)
+               from unnest(%s::text[], %s::bigint[], %s::bigint[]) as k(issue_type, job_id, stage_id)
+               left join lateral (select id from issues_issue i
+                                  where i.job_id = k.job_id and i.stage_id = k.stage_id and i.issue_type = k.issue_type
+                                    and i.status <> 'resolved' and i.application_id is not null offset 0) i on true
+               group by 1, 2, 3""",
+            [list(values) for values in zip(*keys, strict=True)],
+        )
+        enough = {(word, job, stage) for word, job, stage, people in cursor.fetchall() if people >= book.of(word, job, stage).group_from}
+    known = Issue.objects.filter(organization=organization, fingerprint__in=[group_fingerprint(key) for key in keys])
+    grouped = set(known.values_list("fingerprint", flat=True))
+    return [key for key in keys if key in enough or group_fingerprint(key) in grouped]
 
 
 def _members(key: Key) -> list[Issue]:

@@ -121,16 +121,16 @@ def gone_soon(issue: Issue) -> bool:
 
 
 def test_other_thresholds_are_what_sweeping_with_them_would_have_opened(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same past swept twice, with 4 days and with 5; the backtest of the second foretells the first."""
+    """The same past swept twice, with 2.5 days and with 5; the backtest of the second foretells the first."""
     rows = past(Random(11))
     strict, patient = file_connector(), file_connector()
-    RuleSetting.objects.create(organization=strict.organization, rule="idle_candidate", business_days=4)
+    RuleSetting.objects.create(organization=strict.organization, rule="idle_candidate", business_days=2.5)
     for connector in (strict, patient):
         span = swept(connector, rows, monkeypatch, days=15)
 
     book = rule_book(patient.organization_id)
     as_is, what_if = backtest(
-        patient.organization, "idle_candidate", [book, book.changed(Setting(rule="idle_candidate", values={"business_days": 4.0}))], span
+        patient.organization, "idle_candidate", [book, book.changed(Setting(rule="idle_candidate", values={"business_days": 2.5}))], span
     )
 
     def opened(connector: Connector) -> int:

@@ -17,10 +17,11 @@ from datetime import datetime, timedelta
 from accounts.models import Organization
 from analytics.bands import Limit, LimitSource
 from analytics.models import StageVisit
+from ats import appointments
+from ats.appointments import NOTHING_TOLD, Appointments, Told
 from ats.models import CandidateEvent, Job
 from connectors.events import APPOINTMENT_EVENTS, EventType, JobStatus
-from issues import appointments, cells
-from issues.appointments import NOTHING_TOLD, Appointments, Told
+from issues import cells
 from issues.detection import Clocks, default_limit, judge, tellers_of_interviews, within
 from issues.findings import ACTIVE, Facts
 from issues.models import CellWatch

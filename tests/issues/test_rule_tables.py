@@ -12,7 +12,7 @@ from analytics.bands import Limit, LimitSource
 from analytics.clocks import WorkingCalendar, compile_calendar
 from analytics.estimators import Unit
 from analytics.samples import Summary
-from issues.appointments import Told, fold
+from ats.appointments import Told, fold
 from issues.detection import default_limit, judge
 from issues.findings import CellFacts, Facts, SourceFacts, Verdict
 from issues.rules.data_quality import backdated_edit, bulk_change, clock_skew, poll_gap, unmapped_status

@@ -33,8 +33,7 @@ class Tick:
 
 def nice_ticks(highest: float, *, about: int = 4) -> list[float]:
     """0 and round steps (1, 2 or 5 × 10^n) up to at least ``highest``."""
-    rough = max(highest, 1e-9) / about
-    power = 10.0 ** math.floor(math.log10(rough))
+    power = 10.0 ** math.floor(math.log10(rough := max(highest, 1e-9) / about))
     step = next(unit * power for unit in (1, 2, 5, 10) if unit * power >= rough - 1e-12)
     count = math.ceil(highest / step - 1e-9)
     return [round(step * number, 6) for number in range(max(count, 1) + 1)]
@@ -81,8 +80,7 @@ def curve_chart(one: StageCurve, *, longest: float) -> CurveChart:
     curve, stage = one.curve, one.stage.as_dict()
     points = [(0.0, 1.0, 1.0, 1.0), *((step.time, step.survival, step.low, step.high) for step in curve.steps)]
     drawn = [point for point in points if point[0] <= end]
-    last = min(curve.longest or 0.0, end)
-    median = one.median
+    last, median = min(curve.longest or 0.0, end), one.median
     text = presenting.estimate({"value": median.value, "lower_bound": median.lower_bound, "confidence": str(median.confidence)})
     return CurveChart(
         stage=stage,
@@ -183,8 +181,7 @@ def aging_chart(stages: Sequence[StageAges]) -> AgingChart | None:
     scale = [value for value in (0, 2, 10, 30, 60, 120, 250, 500, 1000, 2000) if value <= highest]
     width = 100 / len(stages)
     columns = [_aging_column(one, number * width, width, highest) for number, one in enumerate(stages)]
-    late = sum(one.late for one in columns)
-    total = sum(one.count for one in columns)
+    late, total = sum(one.late for one in columns), sum(one.count for one in columns)
     sentence = f"{total} waiting in {sum(bool(one.count) for one in columns)} stages, {late} of them over the limit of their stage."
     return AgingChart(columns, [Tick(height(math.sqrt(value), math.sqrt(highest)), _label(value)) for value in scale], sentence)
 

@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo run test check bench format configuration schema lock clean
+.PHONY: help setup setup-dev demo run test afternoon check bench format configuration schema lock clean
 
 VENV_PYTHON := .venv/bin/python
 # both cores; a file's tests stay together, since some share servers
@@ -25,6 +25,9 @@ run: setup ## the same system for your own ATS account (PORT=8000)
 
 test: setup-dev ## every test, on real servers and workers
 	@$(VENV_PYTHON) -m pytest -q $(PYTEST_ARGS)
+
+afternoon: setup-dev ## an operator's afternoon, scripted: start, alert, restart under load, restore (5 minutes)
+	@$(VENV_PYTHON) -m pytest -q -m afternoon tests/deploy/test_afternoon.py
 
 check: setup-dev ## format, lint, types, import contracts, migrations, OpenAPI, deployment
 	@scripts/check.sh

@@ -1,0 +1,267 @@
+"""An operator's afternoon: a copy of the checkout, servers of its own, the processes as the systemd units have them, the settings
+of a public installation; an account connected; a worker killed and the right alert; everything restarted under load; a
+backup restored; and doctor's word that all is well."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+import requests
+import yaml
+from cryptography.fernet import Fernet
+from prometheus_client.parser import text_string_to_metric_families
+
+from connectors.sandbox.process import RunningSandbox, running_sandbox
+from tests.bamboo import SETTINGS
+from tests.live import ROOT, Running, wait_until
+from tests.live import start as start_process
+from tests.test_backup import HOLD
+from tests.test_rolling_restart import Visitors
+
+pytestmark = [pytest.mark.stack, pytest.mark.afternoon, pytest.mark.timeout(900)]
+
+HOST = "stagewatch.example.com"
+UNITS = {"web-1": "stagewatch-web@.service", "web-2": "stagewatch-web@.service", "worker-1": "stagewatch-worker@.service",
+         "syncer": "stagewatch-syncer.service", "beat": "stagewatch-beat.service"}  # fmt: skip
+#: rules of one gauge: aggregate(metric{label="value"}) comparison number; the others need a history of hours
+SIMPLE = re.compile(r'^(min|max)\((\w+)(?:\{(\w+)="(\w+)"\})?\)\s*(>|==|<)\s*([\d.]+)$')
+SECONDS = {"s": 1, "m": 60, "h": 3600}
+
+
+class Box:
+    """One machine: a checkout, its environment file, and what systemd would start."""
+
+    def __init__(self, home: Path, servers: dict[str, str], listener: socket.socket) -> None:
+        self.home, self.listener = home, listener
+        self.token = secrets.token_urlsafe(16)
+        text = (home / "deploy" / "production.env.example").read_text(encoding="utf-8")
+        shipped = dict(line.split("=", 1) for line in text.splitlines() if line and not line.startswith("#"))
+        self.environment = {
+            **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
+            **shipped,
+            **servers,
+            "SECRET_KEY": secrets.token_urlsafe(50),
+            "CREDENTIAL_KEYS": Fernet.generate_key().decode(),
+            "METRICS_TOKEN": self.token,
+            "ALLOWED_HOSTS": f"{HOST},127.0.0.1",
+            "DRAIN_SECONDS": "1",
+            "STAGEWATCH_VAR": str(home / "var"),
+            "PROMETHEUS_MULTIPROC_DIR": str(home / "var" / "metrics"),
+            "PYTHONUNBUFFERED": "1",
+        }
+        self.running: dict[str, Running] = {}
+
+    def manage(self, *arguments: str, ok: bool = True, **more: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments], cwd=self.home, env={**self.environment, **more}, capture_output=True, text=True,
+            timeout=180, check=False,
+        )  # fmt: skip
+        assert (done.returncode == 0) is ok, f"{arguments}: {done.stdout[-3000:]}{done.stderr[-3000:]}"
+        return done.stdout + done.stderr
+
+    def start(self, name: str) -> Running:
+        """As the unit says: its environment, its command, and the socket for web."""
+        unit = (self.home / "deploy" / "systemd" / UNITS[name]).read_text(encoding="utf-8").replace("%i", name.rpartition("-")[2])
+        told = dict(pair.split("=", 1) for line in re.findall(r"^Environment=(.+)$", unit, re.M) for pair in shlex.split(line))
+        found = re.search(r"^ExecStart=/opt/stagewatch/\.venv/bin/(.+)$", unit, re.M)
+        assert found is not None
+        program, *arguments = shlex.split(found[1].replace("%%", "%"))
+        command = [sys.executable, *arguments] if program == "python" else [sys.executable, "-m", program, *arguments]
+        environment = {**self.environment, **{key: value for key, value in told.items() if key not in self.environment}}
+        if "Sockets=" in unit:
+            number = self.listener.fileno()
+            handed = [sys.executable, "-c", HANDED, str(number), *command[1:]]
+            running = start_process(name, *handed, cwd=self.home, environment={**environment, "LISTEN_FDS": "1"}, pass_fds=(number,))
+        else:
+            running = start_process(name, *command, cwd=self.home, environment=environment)
+        self.running[name] = running
+        running.wait_for_line({"beat": "beat: Starting"}.get(name, "listening on http" if "web" in name else " ready."))
+        return running
+
+    def stop(self) -> None:
+        for running in self.running.values():
+            if running.process.poll() is None:
+                running.process.send_signal(signal.SIGTERM)
+        for running in self.running.values():
+            running.finish()
+
+
+#: sd_listen_fds(3): the socket is number 3, and the process whose id stands in LISTEN_PID takes it
+HANDED = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ["LISTEN_PID"] = str(os.getpid())
+os.execv(sys.executable, [sys.executable, *sys.argv[2:]])
+"""
+
+
+class Prometheus:
+    """Scrapes the address and judges the shipped rules of one gauge, with their ``for``, as time goes by."""
+
+    def __init__(self, address: str, token: str, rules: Path) -> None:
+        self.address, self.token = address, token
+        self.rules = [
+            (rule["alert"], SIMPLE.match(rule["expr"]), span(rule.get("for", "0s")))
+            for group in yaml.safe_load(rules.read_text(encoding="utf-8"))["groups"]
+            for rule in group["rules"]
+            if SIMPLE.match(rule["expr"])
+        ]
+        self.since: dict[str, float] = {}
+
+    def scrape(self) -> set[str]:
+        """One scrape; the alerts that fire after it."""
+        answer = requests.get(f"{self.address}/metrics", headers={"Authorization": f"Bearer {self.token}"}, timeout=20)
+        assert answer.status_code == 200, answer.text[:300]
+        samples: dict[str, list[tuple[dict[str, str], float]]] = {}
+        for family in text_string_to_metric_families(answer.text):
+            for sample in family.samples:
+                samples.setdefault(sample.name, []).append((sample.labels, sample.value))
+        now = time.monotonic()
+        for name, found, _ in self.rules:
+            assert found is not None
+            aggregate, metric, label, value, comparison, limit = found.groups()
+            values = [number for labels, number in samples.get(metric, []) if not label or labels.get(label) == value]
+            holds = bool(values) and compare((min if aggregate == "min" else max)(values), comparison, float(limit))
+            if holds:
+                self.since.setdefault(name, now)
+            else:
+                self.since.pop(name, None)
+        return {name for name, _, wait in self.rules if name in self.since and now - self.since[name] >= wait}
+
+
+def compare(value: float, comparison: str, limit: float) -> bool:
+    return {">": value > limit, "<": value < limit, "==": value == limit}[comparison]
+
+
+def span(text: str) -> int:
+    return int(text[:-1]) * SECONDS[text[-1]]
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Iterator[Box]:
+    home = tmp_path / "clone"
+    tracked = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True)
+    for name in tracked.stdout.splitlines():
+        if (ROOT / name).is_file():
+            (home / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, home / name)
+    (home / ".venv").symlink_to((ROOT / ".venv").resolve())
+    servers = tmp_path / "s"
+    servers.mkdir(mode=0o755)
+    held = subprocess.Popen(
+        [sys.executable, "-c", HOLD], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        env={**os.environ, "STAGEWATCH_VAR": str(servers), "STAGEWATCH_SHARED_BUFFERS_MB": "64"},
+    )  # fmt: skip
+    assert held.stdin is not None
+    assert held.stdout is not None
+    from config import embedded
+
+    try:
+        assert held.stdout.readline() == "up\n"
+        urls = {
+            "DATABASE_URL": embedded.database_url(servers),
+            "MIGRATION_DATABASE_URL": embedded.migration_database_url(servers),
+            "REDIS_URL": embedded.redis_url(servers),
+        }
+        with socket.create_server(("127.0.0.1", 0), backlog=512) as listener:
+            made = Box(home, urls, listener)
+            try:
+                yield made
+            finally:
+                made.stop()
+    finally:
+        held.stdin.close()
+        held.wait(30)
+        held.stdout.close()
+
+
+def test_an_operators_afternoon(box: Box, tmp_path: Path) -> None:
+    address = f"http://127.0.0.1:{box.listener.getsockname()[1]}"
+    box.manage("check", "--deploy", "--fail-level", "WARNING")
+    box.manage("release")
+    for name in UNITS:
+        box.start(name)
+    prometheus = Prometheus(address, box.token, box.home / "deploy" / "prometheus" / "alerts.yaml")
+    assert "StagewatchWorkerGone" in {name for name, _, _ in prometheus.rules}
+
+    with running_sandbox(seed=3, jobs=4, applications=60, months=3, page_size=20) as sandbox:
+        connect(box, sandbox)
+        wait_until(lambda: ready(address), timeout=150, what="a deployment that says it is ready")
+        box.manage("sync", "acme/bamboo", "--full", "--wait")
+        assert [prometheus.scrape() for _ in range(3)] == [set()] * 3, "all is well, and nothing alerts"
+
+        os.killpg(box.running["worker-1"].process.pid, signal.SIGKILL)
+        fired: set[str] = set()
+        wait_until(lambda: fired.update(prometheus.scrape()) or "StagewatchWorkerGone" in fired, timeout=200, what="the alert")
+        assert fired == {"StagewatchWorkerGone"}
+        box.running["worker-1"].finish()
+        box.start("worker-1")
+        wait_until(lambda: not prometheus.scrape(), timeout=60, what="quiet again")
+
+        with Visitors(address, api_token(box), **{"X-Forwarded-Proto": "https", "Host": HOST}) as visitors:
+            for name in UNITS:
+                box.running[name].end()
+                box.running[name].finish()
+                before = visitors.answers.total()
+                box.start(name)
+                wait_until(lambda before=before: visitors.answers.total() > before, what="visitors")
+        assert visitors.failures == []
+        assert set(visitors.answers) == {200}
+
+        back_up_and_restore(box, tmp_path / "stagewatch.dump")
+        box.manage("sync", "acme/bamboo", "--delta", "--wait")
+    wait_until(lambda: ready(address), timeout=60, what="readiness")
+    wait_until(lambda: not prometheus.scrape(), timeout=60, what="no alert")
+    said = box.manage("doctor")
+    assert "all is well" in said, said
+
+
+def connect(box: Box, sandbox: RunningSandbox) -> None:
+    settings = [f"--set={name}={'true' if value is True else value}" for name, value in SETTINGS.items()]
+    box.manage(
+        "connect", "bamboohr", "--organization", "acme", "--name", "bamboo", "--base-url", sandbox.base_url, "--secret-env", "BAMBOO_KEY",
+        *settings, BAMBOO_KEY=sandbox.api_key,
+    )  # fmt: skip
+
+
+def ready(address: str) -> bool:
+    return requests.get(f"{address}/readyz", timeout=10).status_code == 200
+
+
+def api_token(box: Box) -> str:
+    box.manage("shell", "-c", "from accounts.models import *; o = Organization.objects.get(slug='acme');"
+               "u = User.objects.create_user('alice'); Membership.objects.create(user=u, organization=o, role=Role.RECRUITER)")  # fmt: skip
+    return box.manage("api_token", "alice").strip().splitlines()[-1].split()[-1]
+
+
+def back_up_and_restore(box: Box, dump: Path) -> None:
+    """docs/operate.md, Backup and Restore: into another, empty database of the server."""
+    owner = box.environment["MIGRATION_DATABASE_URL"]
+    with psycopg.connect(owner, autocommit=True) as database:
+        database.execute("create database restored")
+    tool = [str(box.home / "scripts" / "pg")]
+    other = {
+        name: urlunsplit(urlsplit(box.environment[name])._replace(path="/restored")) for name in ("DATABASE_URL", "MIGRATION_DATABASE_URL")
+    }
+    for command in (
+        [*tool, "pg_dump", "--format=custom", f"--file={dump}", f"--dbname={owner}"],
+        [*tool, "pg_restore", "--exit-on-error", "--no-owner", f"--dbname={other['MIGRATION_DATABASE_URL']}", str(dump)],
+    ):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stderr
+    box.manage("release", **other)
+    assert "no drift" in box.manage("rebuild", "--organization", "acme", "--check", **other)

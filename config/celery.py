@@ -14,9 +14,9 @@ import time
 from typing import Any
 
 from celery import Celery
-from celery.signals import beat_init, task_postrun, task_prerun, worker_process_init, worker_ready, worker_shutdown
+from celery.signals import beat_init, before_task_publish, task_postrun, task_prerun, worker_process_init, worker_ready, worker_shutdown
 
-from config import telemetry_folder
+from config import correlation, telemetry_folder
 from config.processes import die_with_parent
 
 logger = logging.getLogger(__name__)
@@ -50,6 +50,24 @@ def _fold_the_dead(**_: Any) -> None:
         from config import exposition
 
         exposition.fold_the_dead(where, wait=False)
+
+
+# --- correlation: messages carry the id of what they came of ------------------------------------------------------
+@before_task_publish.connect
+def _send_along(headers: dict[str, Any] | None = None, **_: Any) -> None:
+    if headers is not None and (identity := correlation.current()):
+        headers.setdefault(correlation.HEADER, identity)
+
+
+@task_prerun.connect
+def _take_along(task: Any, **_: Any) -> None:
+    # a task of its own (a tick of beat) begins something
+    correlation.bind(getattr(task.request, correlation.HEADER, None) or correlation.new())
+
+
+@task_postrun.connect
+def _let_go(**_: Any) -> None:
+    correlation.bind("")
 
 
 # --- signs of life: what a worker is follows from the queues it serves -----------------------------------------

@@ -12,7 +12,7 @@ from typing import Any
 import dj_database_url
 from django.templatetags.static import static as static_address
 
-from config import embedded, env, local_secrets, redis_url, telemetry
+from config import embedded, env, local_secrets, logs, redis_url, telemetry
 
 # --- paths ---------------------------------------------------------------------------------------
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -52,6 +52,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "config.middleware.correlate",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -308,12 +309,7 @@ METRICS_TOKEN = env.text("METRICS_TOKEN")
 #: host:port on which a worker or beat answers scrapers itself; unset where it shares a folder of values with a web process
 METRICS_LISTEN = env.address("METRICS_LISTEN")
 LOG_LEVEL = env.text("LOG_LEVEL", "INFO")
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
-    "root": {"handlers": ["console"], "level": LOG_LEVEL},
-}
+LOG_FORMAT = env.choice("LOG_FORMAT", "plain", ("plain", "json"))
+LOGGING = logs.configuration(level=LOG_LEVEL, style=LOG_FORMAT)
 
 telemetry.init_sentry(SENTRY_DSN)

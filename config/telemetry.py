@@ -18,6 +18,8 @@ from django.db import transaction
 from prometheus_client import Counter, Gauge, Histogram
 from sentry_sdk.scrubber import DEFAULT_DENYLIST, DEFAULT_PII_DENYLIST, EventScrubber
 
+from config import correlation, logs
+
 #: Our own words that never leave the house, beside Sentry's list of passwords, tokens and addresses.
 PRIVATE_WORDS = ["sealed_secret", "secret", "payload", "candidate", "candidate_name", "candidate_email", "name", "email", "actor_name"]
 
@@ -141,8 +143,10 @@ def scrubbed(event: Any, hint: Any) -> Any:
     request["headers"] = {key: value for key, value in (request.get("headers") or {}).items() if key.lower() in KEPT_HEADERS}
     event.pop("user", None)
     for one in (event.get("exception") or {}).get("values") or []:
-        if "DETAIL:" in str(one.get("value")):
-            one["value"] = str(one["value"]).split("DETAIL:")[0].rstrip()
+        if str(one.get("module") or "").partition(".")[0] not in logs.OURS:
+            one["value"] = ""  # libraries quote values: see config/logs.py
+    event.get("extra", {}).pop("celery-job", None)
+    event.setdefault("tags", {})["correlation_id"] = correlation.current()
     return event
 
 

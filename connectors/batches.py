@@ -17,7 +17,7 @@ from django.db.models import Value
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
-from config import flow, telemetry
+from config import correlation, flow, telemetry, tracing
 from connectors.models import Batch, Connector, SyncRun
 
 logger = logging.getLogger(__name__)
@@ -42,22 +42,25 @@ Work = Callable[[Batch], bool | None]
 def carry(batch_id: int, step: str, work: Work, *, worker: str = "") -> bool:
     """Do ``step``'s work on a batch in one transaction with its progress. False: it was not ours to do."""
     with telemetry.timed_step(step) as outcome:
-        if not _claim(batch_id, step, worker):
+        identity = _claim(batch_id, step, worker)
+        if identity is None:
             outcome.word = "not_ours"
             return False
-        try:
-            done = _work_and_advance(batch_id, step, work)
-        except Exception as error:
-            _postpone(batch_id, step, error)
-            raise
+        with correlation.bound(identity):
+            tracing.mark(identity)
+            try:
+                done = _work_and_advance(batch_id, step, work)
+            except Exception as error:
+                _postpone(batch_id, step, error)
+                raise
         outcome.word = "done" if done else "not_ours"
         return done
 
 
-def _claim(batch_id: int, step: str, worker: str) -> bool:
+def _claim(batch_id: int, step: str, worker: str) -> str | None:
     """Count the attempt in a transaction of its own, before the work: a counter that dies with the process never rises.
 
-    A row locked by a running copy of the step is skipped, not waited for.
+    A row locked by a running copy of the step is skipped, not waited for. Returns the batch's correlation id; None: not ours.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         # kept through the death of any process; only that of the whole machine could forget an attempt
@@ -66,10 +69,12 @@ def _claim(batch_id: int, step: str, worker: str) -> bool:
             """update connectors_batch set attempts = attempts + 1, claimed_by = %(worker)s,
                       next_attempt_at = statement_timestamp() + make_interval(secs => %(lease)s)
                where id = (select id from connectors_batch where id = %(id)s and step = %(step)s
-                           and finished_at is null and failed_at is null for update skip locked)""",
+                           and finished_at is null and failed_at is null for update skip locked)
+               returning correlation_id""",
             {"id": batch_id, "step": step, "worker": worker, "lease": OFFER_AGAIN.total_seconds()},
         )
-        return bool(cursor.rowcount == 1)
+        claimed = cursor.fetchone()
+        return str(claimed[0]) if claimed else None
 
 
 def _work_and_advance(batch_id: int, step: str, work: Work) -> bool:
@@ -168,13 +173,14 @@ def offer_due(*, now: datetime | None = None) -> int:
                where id in (select id from connectors_batch
                             where finished_at is null and failed_at is null and next_attempt_at <= %(now)s
                             order by next_attempt_at limit 1000 for update skip locked)
-               returning id, step, attempts, claimed_by""",
+               returning id, step, attempts, claimed_by, correlation_id""",
             {"again": now + OFFER_AGAIN, "now": now},
         )
         due = cursor.fetchall()
-    for batch_id, step, attempts, claimed_by in due:
+    for batch_id, step, attempts, claimed_by, identity in due:
         telemetry.OFFERS.labels(kind="batch", reason=why_again(attempts, claimed_by)).inc()
-        flow.run(batch_id, start=step)
+        with correlation.bound(identity):
+            flow.run(batch_id, start=step)
     return len(due)
 
 

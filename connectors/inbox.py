@@ -9,7 +9,7 @@ import msgspec
 from django.db import connection
 from django.utils import timezone
 
-from config import flow, sql
+from config import correlation, flow, sql
 from connectors.base import Observation
 from connectors.batches import OFFER_AGAIN
 from connectors.models import Batch, Connector, SyncRun
@@ -29,6 +29,7 @@ def new_batch(connector: Connector, *, sync_run: SyncRun | None, batch_id: int |
         kind=Batch.Kind.EVENTS,
         step=flow.NORMALIZE,
         next_attempt_at=timezone.now() + OFFER_AGAIN,
+        correlation_id=sync_run.correlation_id if sync_run else correlation.or_new(),
     )
     flow.run_after_commit(batch.pk)
     return batch

@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import Q
 
 from accounts.models import Organization
-from config import flow
+from config import correlation, flow
 from connectors import credentials
 
 
@@ -89,6 +89,8 @@ class SyncRun(models.Model):
     notes = models.JSONField(default=list, blank=True)
     error_code = models.CharField(max_length=40, blank=True)
     error = models.TextField(blank=True)
+    #: carried by everything that comes of the run, to the message on the screen (config/correlation.py)
+    correlation_id = models.CharField(max_length=64, blank=True, editable=False, default=correlation.new, db_default="")
 
     class Meta:
         ordering = ["-id"]
@@ -139,6 +141,7 @@ class Batch(models.Model):
     claimed_by = models.CharField(max_length=64, blank=True)
     failed_at = models.DateTimeField(null=True, blank=True)
     error = models.TextField(blank=True)
+    correlation_id = models.CharField(max_length=64, blank=True, editable=False, default=correlation.or_new, db_default="")
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 

@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import Organization
-from config import flow, telemetry
+from config import correlation, flow, telemetry, tracing
 from connectors import batches, inbox, memory, registry
 from connectors.base import Account, Page, SyncMode
 from connectors.exceptions import ConnectorError, CredentialsRejected, NotConfigured, RateLimited
@@ -103,6 +103,12 @@ def carry_out(run_id: int, *, worker: str) -> None:
     if not claim(run_id, worker):
         return
     run = SyncRun.objects.select_related("connector").get(pk=run_id)
+    with correlation.bound(run.correlation_id):
+        tracing.mark(run.correlation_id)
+        _carry_out(run, worker)
+
+
+def _carry_out(run: SyncRun, worker: str) -> None:
     run.started_at = run.started_at or timezone.now()
     run.state, run.attempts = SyncRun.State.RUNNING, run.attempts + 1
     with transaction.atomic():

@@ -76,6 +76,8 @@ class Subject:
     number: int
     since: datetime
     payloads: list[Mapping[str, Any]] | None
+    #: what the newest change came of
+    correlation: str | None = None
 
 
 def last_numbers(organization_ids: Iterable[int]) -> dict[int, int]:
@@ -135,8 +137,8 @@ def _subjects(organization_id: int, *, after: int, upto: int | None, job_id: int
         first,
         last,
         [
-            Subject(kind=kind, job_id=job, sync_run_id=run, number=number, since=since, payloads=_decoded(payloads))
-            for _, _, kind, job, run, number, since, payloads in rows
+            Subject(kind=kind, job_id=job, sync_run_id=run, number=number, since=since, payloads=_decoded(payloads), correlation=came_of)
+            for _, _, kind, job, run, number, since, payloads, came_of in rows
             if kind is not None
         ],
     )
@@ -159,7 +161,11 @@ def _jobs_told(organization_id: int, subjects: Iterable[Subject]) -> Iterator[To
         yield from (_told(organization_id, part, number=subject.number, job_id=job_id) for part in parts)
         if job_id is not None:
             whole = messages.JobChanged(
-                organization=organization_id, number=subject.number, complete=touched[job_id].complete, **cells[job_id]
+                organization=organization_id,
+                number=subject.number,
+                complete=touched[job_id].complete,
+                correlation_id=subject.correlation,
+                **cells[job_id],
             )
             yield _told(organization_id, whole, number=subject.number, job_id=job_id, key=("job", job_id))
 
@@ -219,6 +225,7 @@ def sync_message(run: SyncRun, number: int, progress: Progress) -> messages.Sync
         skipped=progress.skipped,
         failed=progress.failed,
         in_flow=progress.in_flow,
+        correlation_id=run.correlation_id or None,
     )
 
 

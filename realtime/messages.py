@@ -79,6 +79,8 @@ class JobChanged(Message, frozen=True, kw_only=True, tag="job"):
     #: the ``event``, ``snapshot``, ``issue`` and ``task`` messages before this one tell all that changed; false: so much
     #: did that they tell only a part or nothing, so fetch the lists that are on the screen
     complete: bool
+    #: of what the change came, as in logs and spans
+    correlation_id: str | None = None
 
 
 class SyncChanged(Message, frozen=True, kw_only=True, tag="sync"):
@@ -97,6 +99,7 @@ class SyncChanged(Message, frozen=True, kw_only=True, tag="sync"):
     skipped: int
     failed: int
     in_flow: int
+    correlation_id: str | None = None
 
 
 class StageRef(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 from django.utils import timezone
 
-from config import sql
+from config import correlation, sql
 from config.partitions import PartitionedTable
 from connectors.models import Batch, SyncRun
 from realtime import hints
@@ -76,6 +76,7 @@ def push(
                 "issue_ids": list(issue_ids),
                 "task_ids": list(task_ids),
                 "everything": everything,
+                "correlation": correlation.current(),
                 "batch": batch.pk if batch else None,
                 "since": batch.created_at if batch else None,
                 "most": MOST_DETAILS if len(application_ids) <= SMALL_BATCH else 0,

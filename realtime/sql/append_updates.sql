@@ -2,7 +2,7 @@
 -- Parameters: organization, application_ids, job_ids, sync_run_ids, issue_ids, task_ids,
 -- everything (reload for all), batch (whose raw events count as just recorded; null: none), since (what the rules
 -- saw or changed from then on is told with the applications; null: nothing), most (a job with more touched
--- applications than this is told as a whole only).
+-- applications than this is told as a whole only), correlation (the id of what it came of; empty: unknown).
 -- Answers the last number given out; null if there was nothing to tell.
 --
 -- The counter row stays locked until commit. So numbers have no gaps and their order is commit order: a client
@@ -106,7 +106,9 @@ counter as (
 written as (
     insert into realtime_update (organization_id, number, kind, job_id, payload, created_at)
     select %(organization)s, counter.last_number - (select count(*) from told) + told.n,
-           told.kind, told.job_id, told.payload, clock_timestamp()
+           told.kind, told.job_id,
+           told.payload || case when %(correlation)s = '' then '{}' else jsonb_build_object('correlation', %(correlation)s::text) end,
+           clock_timestamp()
     from counter cross join told
     returning number
 )

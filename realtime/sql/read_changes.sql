@@ -12,7 +12,8 @@ with span as (
 ),
 subjects as (
     select kind, job_id, (payload ->> 'sync_run')::bigint as sync_run_id, max(number) as number, min(created_at) as since,
-           case when count(*) <= %(details)s then jsonb_agg(payload) end as payloads
+           case when count(*) <= %(details)s then jsonb_agg(payload) end as payloads,
+           (array_agg(payload ->> 'correlation' order by number desc))[1] as correlation
     from realtime_update
     where organization_id = %(organization)s and number > %(after)s
       and number <= coalesce(%(upto)s::bigint, 9223372036854775807)
@@ -21,6 +22,6 @@ subjects as (
     group by kind, job_id, sync_run_id
     limit %(most)s
 )
-select span.first, span.last, s.kind, s.job_id, s.sync_run_id, s.number, s.since, s.payloads
+select span.first, span.last, s.kind, s.job_id, s.sync_run_id, s.number, s.since, s.payloads, s.correlation
 from span left join subjects s on true
 order by s.number

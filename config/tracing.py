@@ -1,4 +1,4 @@
-"""OpenTelemetry spans of requests, Celery steps and SQL, where the environment names an exporter; else nothing is loaded.
+"""OpenTelemetry spans of requests, Celery steps and SQL, where the environment names an exporter; else none is loaded, nothing patched.
 
 The variables are OpenTelemetry's own: OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_SAMPLER and so on. Statements are
 exported as the code has them, with placeholders; their values are not. Each span carries the correlation id.

@@ -92,7 +92,7 @@ def _settings(now: datetime) -> Iterator[Finding]:
             yield Finding(PROBLEM if message.level >= checks.ERROR else WARNING, f"{message.id}: {message.msg}", str(message.hint or ""))
     if not public and settings.ALLOWED_HOSTS != ["localhost", "127.0.0.1", "[::1]"]:
         yield Finding(WARNING, "others can reach this installation without TLS", "Put TLS in front and set SECURE=true, TRUST_PROXY=true.")
-    if telemetry_folder.folder() is None:
+    if telemetry_folder.folder() is None and not (settings.VAR_DIR / "metrics").exists():  # where make run has it
         yield Finding(
             WARNING, "PROMETHEUS_MULTIPROC_DIR is not set here",
             "Set it to the same folder for web, worker, syncer and beat, or what workers count is lost (make run does).",

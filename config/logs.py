@@ -100,5 +100,6 @@ def configuration(*, level: str, style: str) -> dict[str, object]:
         "loggers": {
             "django": {"handlers": [], "level": level, "propagate": True},
             "django.server": {"handlers": [], "level": level, "propagate": True},
+            "axes": {"level": "CRITICAL"},  # it logs names and addresses of who failed to log in
         },
     }

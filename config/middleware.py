@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction
-from django.http import HttpRequest
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import sync_and_async_middleware
 
 from config import correlation, tracing
@@ -61,3 +62,42 @@ def _answered(request: HttpRequest, response: Any, began: float, identity: str) 
         extra={"action": "request", "status": response.status_code, "ms": round((time.perf_counter() - began) * 1000)},
     )
     return response
+
+
+# --- what a page may load and run ---------------------------------------------------------------------------------
+OURS = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+#: Libraries' pages: the admin's widgets are written into its markup, and evaluated
+ADMIN = f"{OURS}; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'"
+#: Swagger UI sets styles from its script
+DOCS = f"{OURS}; style-src 'self' 'unsafe-inline'"
+POLICIES = {"/admin/": ADMIN, "/ats/docs": DOCS}
+
+
+@sync_and_async_middleware
+def content_policy(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
+    """Content-Security-Policy: our pages load and run nothing that is not a file of ours."""
+
+    def policed(request: HttpRequest, response: Any) -> Any:
+        policy = next((policy for prefix, policy in POLICIES.items() if request.path.startswith(prefix)), OURS)
+        response.headers.setdefault("Content-Security-Policy", policy)
+        return response
+
+    if iscoroutinefunction(get_response):
+
+        async def asynchronous(request: HttpRequest) -> Any:
+            return policed(request, await get_response(request))
+
+        return asynchronous
+
+    return lambda request: policed(request, get_response(request))
+
+
+def locked_out(request: HttpRequest, credentials: Any = None, *args: Any, **kwargs: Any) -> HttpResponse:
+    """The answer to one guess too many; says the same whether the name exists or not."""
+    minutes = int(settings.AXES_COOLOFF_TIME.total_seconds() // 60)
+    return HttpResponse(
+        f"Too many failed attempts to log in. Try again in {minutes} minutes, or ask an administrator to reset your password.",
+        status=429,
+        content_type="text/plain",
+        headers={"Retry-After": str(minutes * 60)},
+    )

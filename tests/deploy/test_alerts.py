@@ -52,8 +52,9 @@ WELL = {
     'stagewatch_database_connections{state="limit"}': "100x120",
     'stagewatch_database_connections{state="idle_in_transaction"}': "1x120",
     'stagewatch_database_pool{state="waited_for"}': "0x120",
-    'django_http_responses_total_by_status_total{status="200"}': "0+600x120",
-    'django_http_responses_total_by_status_total{status="500"}': "0+1x120",
+    'django_http_responses_total_by_status_view_method_total{status="200",view="board",method="GET"}': "0+600x120",
+    'django_http_responses_total_by_status_view_method_total{status="500",view="board",method="GET"}': "0+1x120",
+    'django_http_responses_total_by_status_view_method_total{status="503",view="readyz",method="GET"}': "0+600x120",
     'stagewatch_streams_ended_total{reason="too_slow"}': "0x120",
     'stagewatch_streams_ended_total{reason="stopping"}': "0+50x120",
 }
@@ -101,7 +102,10 @@ ILL: dict[str, tuple[dict[str, str | None], dict[str, str]]] = {
     "StagewatchDatabaseConnectionsHigh": ({'stagewatch_database_connections{state="all"}': "30x59 95x60"}, {}),
     "StagewatchPoolExhausted": ({'stagewatch_database_pool{state="waited_for"}': "0x59 4x60"}, {}),
     "StagewatchIdleTransactions": ({'stagewatch_database_connections{state="idle_in_transaction"}': "1x59 9x60"}, {}),
-    "StagewatchHttpErrors": ({'django_http_responses_total_by_status_total{status="500"}': "0+1x59 59+200x60"}, {}),
+    "StagewatchHttpErrors": (
+        {'django_http_responses_total_by_status_view_method_total{status="500",view="board",method="GET"}': "0+1x59 59+200x60"},
+        {},
+    ),
     "StagewatchStreamsDropped": ({'stagewatch_streams_ended_total{reason="too_slow"}': "0x59 0+5x60"}, {}),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import urllib.request
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -21,6 +22,12 @@ from tests.walking import bring_in, event_row, file_connector
 from triggers.models import Task
 
 pytestmark = pytest.mark.stack
+
+#: all words that label a metric of ours; none of them is an organization, a person or an id
+LABELS = {
+    "step", "outcome", "queue", "task", "kind", "reason", "result", "schedule", "process", "state", "status", "rule", "by",
+    "provider", "endpoint", "le",
+}  # fmt: skip
 
 LONG_AGO = datetime(2026, 9, 1, 9, tzinfo=UTC)
 
@@ -78,3 +85,6 @@ def test_four_children_count_what_the_rows_say(live_stack: LiveStack, tmp_path: 
     assert total(samples, "stagewatch_followups_total", 'outcome="opened"') == Task.objects.count() > 0
     pids = {path.stem.rpartition("_")[2] for path in (tmp_path / "values").glob("counter_*.db")}
     assert len(pids) > 4, "one process did it all"
+    labels = {label for name in samples if name.startswith("stagewatch_") for label in re.findall(r'(\w+)="([^"]*)"', name)}
+    assert {name for name, _ in labels} <= LABELS
+    assert [value for _, value in labels if not re.fullmatch(r"[a-z0-9_.+-]{1,40}|[+]Inf", value)] == []

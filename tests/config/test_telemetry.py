@@ -37,11 +37,17 @@ def test_an_error_report_holds_no_person_no_secret_and_no_row() -> None:
             "headers": {"Authorization": "Token canary", "Cookie": "canary", "X-Forwarded-For": "canary", "Host": "localhost"},
         },
         "user": {"username": "canary"},
-        "exception": {"values": [{"type": "IntegrityError", "value": "duplicate key\nDETAIL:  Key (email)=(canary) already exists."}]},
+        "exception": {
+            "values": [
+                {"type": "IntegrityError", "module": "django.db.utils", "value": "duplicate key\nDETAIL:  Key (email)=(canary) exists."},
+                {"type": "ValueError", "value": "invalid literal: 'canary'"},
+                {"type": "NotConfigured", "module": "connectors.exceptions", "value": "Set a base URL."},
+            ]
+        },
     }
 
     report = scrubbed(event, {})
 
     assert "canary" not in json.dumps(report)
-    assert report["exception"]["values"][0]["value"] == "duplicate key"
+    assert [one["value"] for one in report["exception"]["values"]] == ["", "", "Set a base URL."]
     assert report["request"]["headers"] == {"Host": "localhost"}

@@ -159,6 +159,18 @@ def test_where_all_is_well_no_alert_fires(tmp_path: Path) -> None:
 
 
 @needs_promtool
+def test_a_beat_that_is_gone_is_one_alert_and_not_ten(tmp_path: Path) -> None:
+    series = {
+        **WELL,
+        'stagewatch_process_heartbeat_seconds{process="beat"}': "7x59 10+60x60",
+        'stagewatch_queue_heartbeat_seconds{queue="updates"}': "9x59 10+60x60",
+        'stagewatch_schedule_late_seconds{schedule="connectors.sync_all"}': "2x59 0+60x60",
+    }
+
+    judge(tmp_path, series, {name: [{"severity": "page"}] if name == "StagewatchBeatGone" else [] for name in ILL})
+
+
+@needs_promtool
 @pytest.mark.parametrize("name", list(ILL))
 def test_an_alert_fires_on_its_own_trouble_and_no_other_does(name: str, tmp_path: Path) -> None:
     changed, labels = ILL[name]

@@ -15,11 +15,9 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
     from opentelemetry.sdk.trace import TracerProvider
 
-ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-
 
 def wanted() -> bool:
-    return any(env.text(name) for name in ENDPOINTS)
+    return bool(env.text("OTEL_EXPORTER_OTLP_ENDPOINT"))
 
 
 def start() -> TracerProvider | None:

@@ -13,7 +13,7 @@ from benchmarks import parts
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("what", nargs="*", metavar="ingest|analytics|sweep", help="default: all")
+    parser.add_argument("what", nargs="*", metavar="ingest|analytics|sweep|streams", help="default: all")
     ingesting = parser.add_argument_group("ingest")
     ingesting.add_argument("--events", type=int, default=1_000_000, help="events of the large import")
     ingesting.add_argument("--small", type=int, default=500_000, help="size of the ledger at the first batch measurement")
@@ -28,10 +28,12 @@ def main() -> None:
     sweeping = parser.add_argument_group("sweep")
     sweeping.add_argument("--few", type=int, default=100_000, help="open applications at the first measurement")
     sweeping.add_argument("--many", type=int, default=1_000_000, help="open applications at the second one")
+    streaming = parser.add_argument_group("streams")
+    streaming.add_argument("--beside", type=int, default=300_000, help="events imported while thousands listen")
     options = parser.parse_args()
     root = Path(__file__).resolve().parent.parent
     (root / "var").mkdir(exist_ok=True)
-    wanted = options.what or ["ingest", "analytics", "sweep"]
+    wanted = options.what or ["ingest", "analytics", "sweep", "streams"]
     if "ingest" in wanted:
         with tempfile.TemporaryDirectory(prefix="bench-", dir=root / "var") as folder:
             _child("ingest", Path(folder), options)
@@ -45,6 +47,9 @@ def main() -> None:
         else:
             with tempfile.TemporaryDirectory(prefix="bench-", dir=root / "var") as folder:
                 _child("analytics", Path(folder), options)
+    if "streams" in wanted:
+        with tempfile.TemporaryDirectory(prefix="bench-", dir=root / "var") as folder:
+            _child("streams", Path(folder), options)
 
 
 def _child(what: str, folder: Path, options: argparse.Namespace) -> None:

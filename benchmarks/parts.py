@@ -20,6 +20,10 @@ def run(what: str, folder: Path, options: argparse.Namespace) -> None:
         from benchmarks import sweep
 
         sweep.run(folder, small=options.few, large=options.many)
+    elif what == "streams":
+        from benchmarks import streams
+
+        streams.run(folder, events=options.beside)
     else:
         from benchmarks import analytics
 

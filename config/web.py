@@ -57,6 +57,8 @@ class Server(uvicorn.Server):
     """uvicorn with a word to its streams before it goes."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        # a thread that computes gives way to the event loop after a millisecond: thousands of streams wait for it
+        sys.setswitchinterval(0.001)
         # every short query of a stream's door runs in one of these, and each takes a database connection
         threads = ThreadPoolExecutor(max_workers=env.integer("ASGI_THREADS", 10, minimum=1), thread_name_prefix="asgi")
         asyncio.get_running_loop().set_default_executor(threads)

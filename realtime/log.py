@@ -88,7 +88,13 @@ def last_numbers(organization_ids: Iterable[int]) -> dict[int, int]:
 
 
 def read(
-    organization_id: int, *, after: int, upto: int | None = None, job_id: int | None = None, followed: Collection[int] = ()
+    organization_id: int,
+    *,
+    after: int,
+    upto: int | None = None,
+    job_id: int | None = None,
+    followed: Collection[int] = (),
+    most: int = MOST_SUBJECTS,
 ) -> Changes:
     """Everything that changed after ``after`` (and up to ``upto``), each subject once, as it stands now.
 
@@ -105,7 +111,7 @@ def read(
     if last - first >= LONGEST_SPAN or any(one.kind == "reload" for one in subjects):
         return _reload(organization_id, last, "Much has changed at once.")
     wide = []
-    if len(subjects) > MOST_SUBJECTS:
+    if len(subjects) > most:
         wanted = [one for one in subjects if one.job_id is None or one.job_id in followed]
         if len(subjects) >= MOST_READ or len(wanted) > MOST_FOLLOWED:
             return _reload(organization_id, last, "Much has changed at once.")

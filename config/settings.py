@@ -231,7 +231,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "UNAUTHENTICATED_USER": None,
-    "DEFAULT_THROTTLE_RATES": {"sync": "30/minute"},
+    "DEFAULT_THROTTLE_RATES": {"sync": "30/minute", "tickets": "120/minute"},
 }
 REST_KNOX = {
     "TOKEN_TTL": timedelta(days=365),
@@ -315,6 +315,8 @@ SMTP_URL = env.url("SMTP_URL", ("smtp", "smtps", "smtp+starttls"))
 MAIL_FROM = env.text("MAIL_FROM", "stagewatch@localhost")
 #: whether a channel may lead to http:// and into private networks; for operators who know what listens there
 NOTIFY_PRIVATE_ADDRESSES = env.flag("NOTIFY_PRIVATE_ADDRESSES", False)
+#: streams one person may hold open in one web process
+STREAMS_PER_USER = env.integer("STREAMS_PER_USER", 50, minimum=1)
 
 # --- telemetry -----------------------------------------------------------------------------------
 SENTRY_DSN = env.text("SENTRY_DSN")

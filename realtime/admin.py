@@ -7,7 +7,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from accounts.staff import EvidenceAdmin, LongEvidenceAdmin, OwnRows, pretty
-from realtime.models import Update, UpdateCounter
+from realtime.models import Ticket, Update, UpdateCounter
 
 
 @admin.register(Update)
@@ -28,3 +28,12 @@ class UpdateAdmin(LongEvidenceAdmin):
 class UpdateCounterAdmin(EvidenceAdmin):
     list_display = ("organization", "last_number")
     list_select_related = ("organization",)
+
+
+@admin.register(Ticket)
+class TicketAdmin(EvidenceAdmin):
+    organization_path = ""
+    list_display = ("user", "expires_at")
+    list_select_related = ("user",)
+    search_fields = ("user__username",)
+    fields = ("user", "expires_at")

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from channels.layers import get_channel_layer
+from django.conf import settings
 from django.db import DatabaseError, close_old_connections
 from redis.exceptions import RedisError
 
@@ -37,8 +38,6 @@ LOOK_SECONDS = 5.0
 HEARTBEAT_SECONDS = 15.0
 #: Bounds of the pause a client is asked to make before it comes back to a process that was told to end.
 COME_BACK_MS = (200, 2000)
-#: Streams one person may hold open in this process.
-PER_PERSON = 50
 
 
 class Hub:
@@ -63,7 +62,7 @@ class Hub:
         listener, topic = subscription.listener, subscription.topic
         if self._going:
             raise _sent_away()
-        if sum(one.listener.user_id == listener.user_id for one in self.subscriptions) >= PER_PERSON:
+        if sum(one.listener.user_id == listener.user_id for one in self.subscriptions) >= settings.STREAMS_PER_USER:
             raise Ended(TOO_MANY)
         self._start("listen", self._listen)
         self._start("look", self._look)

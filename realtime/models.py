@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from accounts.models import Organization
+from accounts.models import Organization, User
 from ats.models import Job
 
 
@@ -39,3 +39,17 @@ class Update(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.number}"
+
+
+class Ticket(models.Model):
+    """Opens one stream, once; see ``realtime.tickets``. What it stands for is looked at as long as the stream lasts."""
+
+    digest = models.CharField(max_length=64, primary_key=True, db_collation="C")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    session_key = models.CharField(max_length=40, blank=True)
+    session_hash = models.CharField(max_length=128, blank=True)
+    token_digest = models.CharField(max_length=128, blank=True)
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"Ticket of user {self.user_id} until {self.expires_at:%H:%M:%S}"

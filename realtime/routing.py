@@ -2,19 +2,22 @@
 
 Channels checks no origin by itself, and a cookie travels with any page's request: a session opens a socket only
 to pages of our own hosts. Browsers cannot set an Authorization header on a WebSocket, so a token proves by itself
-that no foreign page is asking; cookies are not looked at on that road.
+that no foreign page is asking; cookies are not looked at on that road. A ticket proves the same: whoever has it was
+given it in answer to a request of their own.
 """
 
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import parse_qs
 
 from channels.auth import AuthMiddlewareStack
 from channels.routing import URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator, WebsocketDenier
 from django.urls import path, re_path
+from django.utils import timezone
 
-from realtime import topics
+from realtime import tickets, topics
 from realtime.consumers import UpdatesConsumer, in_thread
 
 Scope = dict[str, Any]
@@ -37,13 +40,23 @@ async def by_token(scope: Scope, receive: Any, send: Any) -> Any:
     return await paths({**scope, "listener": listener}, receive, send)
 
 
+async def by_ticket(scope: Scope, receive: Any, send: Any) -> Any:
+    listener = await in_thread(tickets.redeem, _ticket(scope), now=timezone.now())
+    return await paths({**scope, "listener": listener}, receive, send)
+
+
 browsers = AllowedHostsOriginValidator(AuthMiddlewareStack(by_session))
 
 
 async def websocket(scope: Scope, receive: Any, send: Any) -> Any:
-    """The WebSocket application: a token's stack or the browsers'."""
-    application = browsers if _authorization(scope) is None else by_token
+    """The WebSocket application: a token's stack, a ticket's, or the browsers'."""
+    application = by_token if _authorization(scope) is not None else by_ticket if _ticket(scope) else browsers
     return await application(scope, receive, send)
+
+
+def _ticket(scope: Scope) -> str:
+    query: str = scope["query_string"].decode("latin-1")
+    return parse_qs(query).get("ticket", [""])[0]
 
 
 def _authorization(scope: Scope) -> bytes | None:

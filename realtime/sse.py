@@ -10,14 +10,18 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle
 from typing import Any
+from urllib.parse import urlsplit
 
 from asgiref.sync import ThreadSensitiveContext, sync_to_async
+from django.conf import settings
 from django.db import connections
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.http.request import validate_host
+from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from config.drf import problem_response
-from realtime import outlet, resume, topics
+from realtime import outlet, resume, tickets, topics
 from realtime.hub import hub
 from realtime.subscription import COME_BACK, Ended, Subscription
 from realtime.topics import Listener, NotATopic, NotYours, Topic
@@ -29,6 +33,10 @@ QUERY = {"job": "jobId", "organization": "organization", "types": "types"}
 
 #: Django keeps a thread for a request as long as it lasts; streams last for hours and share these few
 _doors = cycle([ThreadPoolExecutor(max_workers=1, thread_name_prefix="sse-door") for _ in range(4)])
+
+
+class ForeignPage(Exception):
+    """A session came with a request from a page that is not ours."""
 
 
 def on_shared_threads(application: Any) -> Any:
@@ -50,6 +58,8 @@ async def updates(request: HttpRequest) -> HttpResponseBase:
         listener, topic = await sync_to_async(_admit)(request)
     except NotYours as error:
         return problem_response(request, 404, str(error))
+    except ForeignPage:
+        return problem_response(request, 403, "A page of another site may not listen with your session; ask for a ticket.")
     except NotATopic as error:
         return problem_response(request, 400, str(error))
     if listener is None:
@@ -71,11 +81,26 @@ async def updates(request: HttpRequest) -> HttpResponseBase:
     return response
 
 
+def _check_origin(request: HttpRequest) -> None:
+    """A cookie rides along with any page's request: only our own pages may listen by one. Raises ``ForeignPage``."""
+    origin = request.headers.get("Origin")
+    if origin is not None and not validate_host(urlsplit(origin).hostname or "", settings.ALLOWED_HOSTS):
+        raise ForeignPage
+    if request.headers.get("Sec-Fetch-Site") == "cross-site":
+        raise ForeignPage
+
+
 def _admit(request: HttpRequest) -> tuple[Listener | None, Topic]:
     """Who asks, and for what. Raises ``NotYours``. Gives the request's connection back before the long wait."""
     try:
         header = request.META.get("HTTP_AUTHORIZATION", "").encode("latin-1")
-        listener = topics.by_token(header) if header else topics.by_session(request.user, request.session.session_key)
+        if header:
+            listener = topics.by_token(header)
+        elif ticket := request.GET.get("ticket", ""):
+            listener = tickets.redeem(ticket, now=timezone.now())
+        else:
+            _check_origin(request)
+            listener = topics.by_session(request.user, request.session.session_key)
         if listener is None:
             return None, Topic(organization_ids=())
         asked = {name: request.GET.get(parameter, "") for name, parameter in QUERY.items()}

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from config import flow
 from connectors.batches import carry
-from realtime import services
+from realtime import services, tickets
 
 
 @shared_task(name=flow.PUSH, bind=True, max_retries=3)
@@ -21,4 +21,6 @@ def push(self: Any, batch_id: int) -> int:
 
 @shared_task(name="realtime.prune")
 def prune() -> int:
-    return services.prune(before=timezone.now() - settings.UPDATE_RETENTION)
+    now = timezone.now()
+    tickets.forget_expired(now=now)
+    return services.prune(before=now - settings.UPDATE_RETENTION)

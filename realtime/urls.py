@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from django.urls import path
 
-from realtime import job_views, people_views, setup_views, sse, views
+from realtime import api, job_views, people_views, setup_views, sse, views
 
 urlpatterns = [
     path("realtime/updates", sse.updates, name="updates"),
+    path("realtime/tickets", api.TicketList.as_view(), name="tickets"),
     path("", views.heatmap, name="board"),
     path("jobs/<int:job_id>", job_views.job, name="job-page"),
     path("jobs/<int:job_id>/stages/<path:name>/explain", job_views.explain, name="explain-page"),

@@ -25,7 +25,7 @@ from tests.factories.analytics import waiting
 from tests.factories.ats import ErasureReceiptFactory, JobFactory, StageFactory
 from tests.factories.connectors import BatchFactory, ConnectorFactory, ProviderRecordFactory, RawEventFactory, SyncRunFactory
 from tests.factories.issues import IssueTransitionFactory, WatchFactory, issue_about
-from tests.factories.realtime import UpdateCounterFactory, UpdateFactory
+from tests.factories.realtime import TicketFactory, UpdateCounterFactory, UpdateFactory
 from tests.factories.triggers import (
     AbsenceFactory,
     ChannelFactory,
@@ -146,6 +146,7 @@ def make_world(name: str) -> World:
             WatchFactory(application=visit.application),
             UpdateFactory(organization=organization),
             UpdateCounterFactory(organization=organization),
+            TicketFactory(user=recruiter),
             *_triggers(organization, recruiter, task),
             ErasureReceiptFactory(candidate=visit.application.candidate),
         ),

@@ -98,6 +98,8 @@ class Feed:
     def _listeners(self, told: log.Told) -> Iterator[Subscription]:
         if told.wide:
             concerned: Collection[int | None] = (None,)
+        elif told.narrow:
+            concerned = (told.job_id,)
         else:
             concerned = list(self._followers) if told.job_id is None else (None, told.job_id)
         for job_id in concerned:

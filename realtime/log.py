@@ -6,7 +6,7 @@ One reading serves every socket of an organization, and costs the same number of
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -50,6 +50,8 @@ class Told:
     type: str = ""
     #: only for those who follow everything
     wide: bool = False
+    #: only for those who follow its job
+    narrow: bool = False
     #: set for a whole state: whoever has not heard an older message with this key need not hear it any more
     key: tuple[str, int | None] | None = None
 
@@ -119,6 +121,8 @@ def read(
     told = [*_jobs_told(organization_id, subjects), *_sync_runs_told(organization_id, subjects)]
     # the sort is stable: what belongs to one number stays in order
     told = sorted(told, key=lambda one: one.number)
+    if wide:
+        told = [replace(one, narrow=one.job_id is not None) for one in told]
     since = min((one.since for one in subjects), default=None)
     return Changes(last=last, told=[*told, *wide], reload=bool(wide), since=since)
 

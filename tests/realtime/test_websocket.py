@@ -248,6 +248,18 @@ def test_too_many_changes_at_once_become_one_reload(acme: Any, dial: Any) -> Non
     assert told["number"] == 120
 
 
+def test_who_looks_at_one_job_is_told_of_it_while_the_others_reload(acme: Any, dial: Any) -> None:
+    jobs, token = [acme.job() for _ in range(120)], token_of(acme.member("alice"))
+    everything, one = dial(token=token), dial(f"?jobId={jobs[7].pk}", token=token)
+    hear(everything), hear(one)
+
+    push(acme, *jobs)
+
+    assert (hear(everything)["type"], hear(one)["job"]["id"]) == ("reload", jobs[7].pk)
+    push(acme, jobs[8])
+    assert hear(everything)["job"]["id"] == jobs[8].pk
+
+
 def test_an_idle_socket_outlives_the_read_timeout_of_redis_py(acme: Any, dial: Any) -> None:
     """redis-py 8 cuts reads after 5 s unless told otherwise; hints would stop with the subscription."""
     job = acme.job()

@@ -24,6 +24,7 @@ run: setup ## the same system for your own ATS account (PORT=8000)
 	@exec $(VENV_PYTHON) manage.py stack
 
 test: setup-dev ## every test, on real servers and workers
+	@scripts/install-test-tools.sh
 	@$(VENV_PYTHON) -m pytest -q $(PYTEST_ARGS)
 
 afternoon: setup-dev ## an operator's afternoon, scripted: start, alert, restart under load, restore (5 minutes)

@@ -34,7 +34,7 @@ FLAGS = (
 
 
 def find() -> str | None:
-    """The browser's path; None if none is installed (scripts/install-browser.sh installs one)."""
+    """The browser's path; None if none is installed (scripts/install-test-tools.sh installs one)."""
     return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
@@ -148,7 +148,7 @@ class Browser:
 
     def __init__(self) -> None:
         path = find()
-        assert path is not None, "no Chromium on this machine; run scripts/install-browser.sh"
+        assert path is not None, "no Chromium on this machine; run scripts/install-test-tools.sh"
         self._profile = tempfile.TemporaryDirectory(prefix="stagewatch-browser-", ignore_cleanup_errors=True)
         self._process = subprocess.Popen(
             [path, *FLAGS, f"--user-data-dir={self._profile.name}", "about:blank"],

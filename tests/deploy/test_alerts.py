@@ -17,10 +17,10 @@ from django.test import Client
 ROOT = Path(__file__).resolve().parent.parent.parent
 RULES = ROOT / "deploy" / "prometheus" / "alerts.yaml"
 DASHBOARD = ROOT / "deploy" / "grafana" / "stagewatch.json"
-PROMTOOL = os.environ.get("PROMTOOL") or shutil.which("promtool")
+PROMTOOL = os.environ.get("PROMTOOL") or shutil.which("promtool") or shutil.which(ROOT / "var" / "tools" / "promtool")
 
 needs_promtool = pytest.mark.skipif(
-    PROMTOOL is None, reason="promtool is not here; Debian: apt-get install prometheus, or set PROMTOOL to its path"
+    PROMTOOL is None, reason="promtool is not here; run scripts/install-test-tools.sh, or set PROMTOOL to its path"
 )
 
 #: Two hours of an installation at which all is well, a sample a minute.

@@ -53,7 +53,7 @@ def address(stack: LiveStack) -> str:
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     if browsers.find() is None:
-        pytest.skip("no Chromium on this machine; run scripts/install-browser.sh")
+        pytest.skip("no Chromium on this machine; run scripts/install-test-tools.sh")
     with Browser() as running:
         yield running
 

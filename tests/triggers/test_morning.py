@@ -33,7 +33,7 @@ from triggers.models import Channel, SavedFilter, Task, TriggerRule
 pytestmark = [
     pytest.mark.stack,
     pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(browsers.find() is None, reason="no Chromium on this machine; run scripts/install-browser.sh"),
+    pytest.mark.skipif(browsers.find() is None, reason="no Chromium on this machine; run scripts/install-test-tools.sh"),
 ]
 
 PASSWORD = "a-long-morning"

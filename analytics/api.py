@@ -147,18 +147,18 @@ class JobHeatmap(LiveView, APIView):
                 finished.finished(
                     finished.key_of(request.build_absolute_uri(), standing),
                     standing,
-                    lambda: self._finished(own_job(request, job_id), question, standing),
+                    lambda: self._finished(job_id, question, standing),
                 )
             )
         return Response(selectors.job_heatmap(job=own_job(request, job_id), question=question, explain=explain))
 
     @staticmethod
-    def _finished(job: Job, question: Question, standing: Live) -> bytes:
-        top = selectors.top(question, [job.organization_id], connector_id=job.connector_id)
-        body = finished.job_heatmap_json(standing, top, job)
-        if body is None:
+    def _finished(job_id: int, question: Question, standing: Live) -> bytes:
+        row = standing.row(job_id)
+        if row is None:  # there is no such job, or not in the person's organizations
             raise Http404
-        return body
+        top = selectors.top(question, [row.job.organization_id], connector_id=row.job.connector_id)
+        return finished.job_heatmap_json(standing, top, row)
 
 
 class JobStats(LiveView, APIView):
@@ -202,18 +202,20 @@ class Drilldown(LiveView, GenericAPIView[Any]):
         parameters = parsed(DrilldownParameters, request)
         pooled = name in set(StageCategory)
         standing = live(organization_ids(request.user), parameters.clock_asked, by_category=pooled)
-        job, question = own_job(request, job_id), parameters.question(standing.now.as_of)
+        question, wanted = parameters.question(standing.now.as_of), parameters.wanted()
+        # what the heatmap remembers saves reading the job, its stages, the cell's yardstick and its calendar
+        row = standing.row(job_id) if question.live and standing.remembered else None
+        job = row.job if row else own_job(request, job_id)
         try:
-            stages = drilldown.find_stages(job, name)
+            stages = drilldown.find_stages(job, name, standing.stages(row) if row else None)
         except drilldown.AmbiguousStage as error:
             raise ValidationError({"name": [str(error)]}) from None
         if not stages:
             raise Http404
         with as_known(question.known_by, [job.organization_id]):
-            # what the heatmap remembers of the cell saves reading its yardstick and its calendar
-            row = standing.row(job.organization_id, job.pk) if question.live and standing.remembered else None
-            clock = row.clock if row else None
-            measure = (row and row.measure(name if pooled else stages[0].pk)) or drilldown.measure_of(job, stages, question)
-            page = self.paginate_queryset(drilldown.visits_in_cell(job, stages, question, parameters.wanted(), measure, clock))
-            rows = drilldown.rows(job, page or [], question, measure, clock)
+            clock, cell = (row.clock, row.standing(name if pooled else stages[0].pk)) if row else (None, None)
+            measure = cell.numbers.measure if cell else drilldown.measure_of(job, stages, question)
+            page = self.paginate_queryset(drilldown.visits_in_cell(job, stages, question, wanted, measure, clock)) or []
+            troubled = cell is None or cell.issues_open > 0 or wanted.by_issue
+            rows = drilldown.rows(job, page, stages, question, measure, clock, troubled=troubled)
         return self.get_paginated_response(rows)

@@ -52,6 +52,32 @@ class JobClock:
         return self.calendar.bd_of_pairs((start, as_of) for start in starts)
 
 
+@dataclass(frozen=True, slots=True)
+class Definitions:
+    """The calendars that some organizations have defined, and their time zones for those that have not."""
+
+    _of_job: Mapping[int, clocks.WorkingCalendar]
+    _of_organization: Mapping[int, clocks.WorkingCalendar]
+
+    @classmethod
+    def read(cls, organizations: Mapping[int, Organization], job_ids: Iterable[int] | None = None) -> Definitions:
+        """One query. ``job_ids``: whose own calendars are read; None: those of all jobs."""
+        rows = WorkingCalendar.objects.filter(organization__in=organizations)
+        if job_ids is not None:
+            rows = rows.filter(Q(job=None) | Q(job__in=job_ids))
+        own: dict[int, clocks.WorkingCalendar] = {}
+        shared = {pk: clocks.WorkingCalendar(zone=organization.time_zone) for pk, organization in organizations.items()}
+        for row in rows:
+            if row.job_id is None:
+                shared[row.organization_id] = definition(row, organizations[row.organization_id])
+            else:
+                own[row.job_id] = definition(row, organizations[row.organization_id])
+        return cls(own, shared)
+
+    def of(self, job: Job) -> clocks.WorkingCalendar:
+        return self._of_job.get(job.pk) or self._of_organization[job.organization_id]
+
+
 @dataclass(slots=True)
 class JobClocks:
     """The clocks of some jobs as known at ``as_of``, read in two queries. ``earliest`` bounds the years compiled."""
@@ -61,24 +87,19 @@ class JobClocks:
     earliest: datetime
     #: only what was recorded by then; None: everything
     known_by: datetime | None = None
-    _definitions: dict[int, clocks.WorkingCalendar] = field(default_factory=dict)
-    _of_organization: dict[int, clocks.WorkingCalendar] = field(default_factory=dict)
+    #: where the caller has them at hand; else they are read
+    definitions: Definitions | None = None
     _holds: Mapping[int, Sequence[Hold]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        organizations = {job.organization_id: job.organization for job in self.jobs}
         job_ids = [job.pk for job in self.jobs]
-        for row in WorkingCalendar.objects.filter(Q(job=None) | Q(job__in=job_ids), organization__in=organizations):
-            if row.job_id is None:
-                self._of_organization[row.organization_id] = definition(row, organizations[row.organization_id])
-            else:
-                self._definitions[row.job_id] = definition(row, organizations[row.organization_id])
-        for pk, organization in organizations.items():
-            self._of_organization.setdefault(pk, clocks.WorkingCalendar(zone=organization.time_zone))
+        if self.definitions is None:
+            self.definitions = Definitions.read({job.organization_id: job.organization for job in self.jobs}, job_ids)
         self._holds = holds_of(job_ids, known_by=self.known_by)
 
     def of(self, job: Job) -> JobClock:
-        calendar = self._definitions.get(job.pk) or self._of_organization[job.organization_id]
+        assert self.definitions is not None
+        calendar = self.definitions.of(job)
         return JobClock(compiled(calendar, earliest=self.earliest, as_of=self.as_of), self._holds.get(job.pk, ()))
 
 

@@ -8,7 +8,7 @@ and are computed from the visits where they do not (another window or moment, or
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,6 +19,7 @@ from analytics import baselines
 from analytics.baselines import Targets
 from analytics.calendars import JobClock, JobClocks
 from analytics.estimators import Unit
+from analytics.frames import Frame
 from analytics.heatmap import Ages, Json, StageRef, Window, cell
 from analytics.models import CategoryMetric, StageMetric, StageVisit
 from analytics.numbers import NOTHING, Asked, CellNumbers, Kept, Place
@@ -103,13 +104,15 @@ class CellReader:
     """The cells of some jobs for one question, their stages grouped by ``group``.
 
     Jobs come with their organization selected. A question about the past is asked within ``past.as_known``.
+    ``frame``: what stands around the cells of these jobs' one organization, where the caller has it; else it is read.
     """
 
-    def __init__(self, jobs: Sequence[Job], question: Question, group: Callable[[Stage], StageRef]) -> None:
+    def __init__(self, jobs: Sequence[Job], question: Question, group: Callable[[Stage], StageRef], frame: Frame | None = None) -> None:
         self._jobs = jobs
         self._by_id = {job.pk: job for job in jobs}
         self._question = question
         self._group = group
+        self._frame = frame
 
     def read(self, *, columns: Sequence[StageRef] | None = None) -> dict[int, list[Json]]:
         """Per job its cells in pipeline order: of the stages it has used, or with ``columns`` of these for every
@@ -134,7 +137,8 @@ class CellReader:
         for (job_id, stage_id), moments in waiting.items():
             entered[self._key(job_id, stage_id)] += moments
         measured, unmeasured = self._numbers(metrics, entered)
-        clocks = JobClocks(self._jobs, self._question.as_of, earliest, known_by=self._question.known_by)
+        calendars = self._frame.calendars if self._frame else None
+        clocks = JobClocks(self._jobs, self._question.as_of, earliest, known_by=self._question.known_by, definitions=calendars)
         unresolved: dict[Key, int] = defaultdict(int)
         for job_id, stage_id, count in issues:
             if stage_id in self._refs:
@@ -172,8 +176,12 @@ class CellReader:
             return dict.fromkeys(visits.values_list("job_id", "stage_id").distinct())
         return {(row.job_id, row.stage_id): row for row in StageMetric.objects.filter(job_id__in=self._by_id) if row.was_entered}
 
-    def _find_stages(self, stage_ids: Iterable[int]) -> None:
-        self._refs = {stage.pk: self._group(stage) for stage in Stage.objects.filter(pk__in=list(stage_ids))}
+    def _find_stages(self, stage_ids: Collection[int]) -> None:
+        known = self._frame.stages if self._frame else {}
+        found = [known[stage_id] for stage_id in stage_ids if stage_id in known]
+        if len(found) < len(stage_ids):  # without a frame all of them; with one, those that came after it was read
+            found += Stage.objects.filter(pk__in=[stage_id for stage_id in stage_ids if stage_id not in known])
+        self._refs = {stage.pk: self._group(stage) for stage in found}
 
     def _key(self, job_id: int, stage_id: int) -> Key:
         return job_id, self._refs[stage_id].id
@@ -196,14 +204,17 @@ class CellReader:
         for job_id, stage_id in metrics:
             stages[self._key(job_id, stage_id)].append(stage_id)
         question = self._question
-        targets = Targets.of({job.organization_id for job in self._jobs})
+        organizations = {job.organization_id for job in self._jobs}
+        targets = self._frame.targets if self._frame else Targets.of(organizations)
         places = {key: self._place(key, stage_ids, targets) for key, stage_ids in stages.items()}
         asked = Asked(question.span, question.as_of, str(question.clock), question.known_by)
         if not question.live:
             found = dict(zip(places, asked.compared(list(places.values())), strict=True))
             return found, lambda job, category: NOTHING.numbers(_unused(job, category, targets), question.clock, {})
-        circles = baselines.kept_circles({job.organization_id for job in self._jobs})
-        pools = {(row.job_id, row.category): row for row in CategoryMetric.objects.filter(job__in=self._by_id)}
+        circles = self._frame.circles if self._frame else baselines.kept_circles(organizations)
+        # only a category has numbers of its own beside those of its stages
+        pooled = any(isinstance(ref.id, str) for ref in self._refs.values())
+        pools = {(row.job_id, row.category): row for row in CategoryMetric.objects.filter(job__in=self._by_id)} if pooled else {}
         rows = {
             key: Kept([row for stage_id in stage_ids if (row := metrics[key[0], stage_id])], pools.get((key[0], str(key[1]))))
             for key, stage_ids in stages.items()

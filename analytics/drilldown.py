@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Q, QuerySet
 
@@ -17,7 +18,7 @@ from analytics.cells import Question, open_visits
 from analytics.heatmap import Ages, Json
 from analytics.models import CategoryMetric, StageMetric, StageVisit
 from analytics.numbers import Asked, Kept, Place
-from ats.models import Application, Job, Stage
+from ats.models import Application, Job, Stage, candidate_name
 from ats.selectors import UNRESOLVED
 from connectors.events import Precision, StageCategory
 
@@ -40,14 +41,39 @@ class Wanted:
     def by_age(self) -> bool:
         return bool(self.bands) or self.min_age is not None or self.max_age is not None
 
+    @property
+    def by_issue(self) -> bool:
+        return bool(self.severities or self.issue_types)
 
-def find_stages(job: Job, name: str) -> list[Stage]:
+
+#: What is told of a person in a cell, in one row of one query.
+FIELDS = (
+    "pk",
+    "application_id",
+    "stage_id",
+    "entered_at",
+    "entry_precision",
+    "application__external_id",
+    "application__status",
+    "application__applied_at",
+    "application__last_activity_at",
+    "application__last_event_at",
+    "application__candidate_id",
+    "application__candidate__external_id",
+    "application__candidate__name",
+    "application__candidate__email",
+    "application__candidate__source",
+)
+
+
+def find_stages(job: Job, name: str, known: Sequence[Stage] | None = None) -> list[Stage]:
     """The stages ``name`` stands for in this job: none if it means nothing there.
 
     In this order: a canonical stage as the org heatmap serves it (``interview``, all stages of that category), a
-    stage's name, a stage's name in another case, a stage's id. Raises ``AmbiguousStage``.
+    stage's name, a stage's name in another case, a stage's id. Raises ``AmbiguousStage``. ``known``: all stages of the
+    job's connector by id, where the caller has them at hand; else they are read.
     """
-    stages = list(Stage.objects.filter(connector_id=job.connector_id).order_by("id"))
+    stages = Stage.objects.filter(connector_id=job.connector_id).order_by("id") if known is None else known
     if name in set(StageCategory):
         return [stage for stage in stages if stage.category == name]
     for same in (str.__eq__, lambda a, b: a.casefold() == b.casefold()):
@@ -81,15 +107,17 @@ def measure_of(job: Job, stages: Sequence[Stage], question: Question) -> Yardsti
 
 def visits_in_cell(
     job: Job, stages: Sequence[Stage], question: Question, wanted: Wanted, measure: Yardstick, clock: JobClock | None = None
-) -> QuerySet[StageVisit]:
+) -> QuerySet[StageVisit, Any]:
     """The open visits of a cell, all of them unless ``wanted`` says otherwise; ready to be paged by ``entered_at``.
+
+    Rows of ``FIELDS``: three model instances for each person would take longer than all the rest of a page.
 
     ``clock``: the job's, where the caller has it at hand; else it is read.
     """
     visits = open_visits(question).filter(job=job, stage__in=stages)
     if wanted.by_age:
         visits = visits.filter(_entered_when(job, question, wanted, measure, list(visits.values_list("entered_at", flat=True)), clock))
-    if wanted.severities or wanted.issue_types:
+    if wanted.by_issue:
         # one filter() call: severity and type must be of the same issue
         conditions = {"issues__severity__in": wanted.severities, "issues__issue_type__in": wanted.issue_types}
         troubled = Application.objects.filter(
@@ -99,7 +127,7 @@ def visits_in_cell(
             **{lookup: list(words) for lookup, words in conditions.items() if words},
         )
         visits = visits.filter(application__in=troubled.order_by().values("pk"))
-    return visits.select_related("application__candidate", "stage")
+    return visits.values_list(*FIELDS, named=True)
 
 
 def _entered_when(job: Job, question: Question, wanted: Wanted, measure: Yardstick, entered: list[datetime], clock: JobClock | None) -> Q:
@@ -132,43 +160,56 @@ def ages_of(job: Job, entered: Sequence[datetime], question: Question, clock: Jo
     return Ages(clocks.of(job), question.as_of)
 
 
-def rows(job: Job, visits: Sequence[StageVisit], question: Question, measure: Yardstick, clock: JobClock | None = None) -> list[Json]:
-    """One page as the API tells it, each visit with the application's unresolved issues here; one query."""
+def rows(
+    job: Job,
+    visits: Sequence[Any],
+    stages: Sequence[Stage],
+    question: Question,
+    measure: Yardstick,
+    clock: JobClock | None = None,
+    *,
+    troubled: bool = True,
+) -> list[Json]:
+    """One page as the API tells it, each visit with the application's unresolved issues here; one query.
+
+    ``visits``: of ``visits_in_cell``. ``troubled``: whether the cell has any unresolved issue; they are read only then.
+    """
     entered = [visit.entered_at for visit in visits]
-    ages = ages_of(job, entered, question, clock)
-    issues = _issues(job, visits)
+    ages, names = ages_of(job, entered, question, clock), {stage.pk: str(stage) for stage in stages}
+    on_clock, in_bd = ages.on(question.clock, entered), ages.bd(entered)
+    issues = _issues(job, visits) if troubled else {}
     return [
-        _row(visit, age=age, age_bd=age_bd, clock=str(question.clock), measure=measure, issues=issues[visit.application_id, visit.stage_id])
-        for visit, age, age_bd in zip(visits, ages.on(question.clock, entered), ages.bd(entered), strict=True)
+        _row(visit, stage=names[visit.stage_id], age=age, unit=str(question.clock), band=str(measure.thresholds.band(age_bd)))
+        | {"issues": issues.get((visit.application_id, visit.stage_id), [])}
+        for visit, age, age_bd in zip(visits, on_clock, in_bd, strict=True)
     ]
 
 
-def _row(visit: StageVisit, *, age: float, age_bd: float, clock: str, measure: Yardstick, issues: list[Json]) -> Json:
-    application, candidate = visit.application, visit.application.candidate
+def _row(visit: Any, *, stage: str, age: float, unit: str, band: str) -> Json:
+    name = candidate_name(visit.application__candidate__name, visit.application__candidate__external_id)
     return {
-        "candidate": {"id": candidate.pk, "name": str(candidate), "email": candidate.email},
+        "candidate": {"id": visit.application__candidate_id, "name": name, "email": visit.application__candidate__email},
         "application": {
-            "id": application.pk,
-            "external_id": application.external_id,
-            "status": application.status,
-            "applied_at": application.applied_at,
+            "id": visit.application_id,
+            "external_id": visit.application__external_id,
+            "status": visit.application__status,
+            "applied_at": visit.application__applied_at,
         },
-        "stage": {"id": visit.stage_id, "name": str(visit.stage)},
+        "stage": {"id": visit.stage_id, "name": stage},
         "entered_at": visit.entered_at,
         "entry_precision": visit.entry_precision,
         "age": age,
-        "age_unit": clock,
+        "age_unit": unit,
         # it began before we watched: the true age is higher
         "age_is_lower_bound": visit.entry_precision == Precision.UNKNOWN,
-        "band": str(measure.thresholds.band(age_bd)),
-        "source": candidate.source,
-        "last_activity_at": application.last_activity_at,
-        "last_event_at": application.last_event_at,
-        "issues": issues,
+        "band": band,
+        "source": visit.application__candidate__source,
+        "last_activity_at": visit.application__last_activity_at,
+        "last_event_at": visit.application__last_event_at,
     }
 
 
-def _issues(job: Job, visits: Sequence[StageVisit]) -> dict[tuple[int, int], list[Json]]:
+def _issues(job: Job, visits: Sequence[Any]) -> dict[tuple[int, int], list[Json]]:
     """Unresolved issues by (application, stage), worst first, read through the relation Issue declares."""
     found: dict[tuple[int, int], list[Json]] = defaultdict(list)
     fields = ("id", "issue_type", "severity", "status", "sentence", "detected_at")

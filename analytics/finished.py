@@ -13,10 +13,9 @@ import msgspec
 from analytics.answers import Answer, Answers
 from analytics.cells import CANONICAL_STAGES
 from analytics.heatmap import Json
-from analytics.live import UNMAPPED, Live
+from analytics.live import UNMAPPED, Live, LiveRow
 from analytics.paging import Paging
 from analytics.ranking import paged
-from ats.models import Job
 from config.drf import content_tag
 
 answers = Answers()
@@ -50,10 +49,8 @@ def org_heatmap_json(standing: Live, top: Json, *, job_ids: Collection[int] | No
     return msgspec.json.encode(told)[:-1] + b',"rows":[' + (b"{" + rows + b"}" if page.rows else b"") + b"]}"
 
 
-def job_heatmap_json(standing: Live, top: Json, job: Job) -> bytes | None:
-    """None: the job is gone."""
-    row = standing.row(job.organization_id, job.pk)
-    return None if row is None else msgspec.json.encode(top)[:-1] + b"," + row.json(standing.now, key=b"stages") + b"}"
+def job_heatmap_json(standing: Live, top: Json, row: LiveRow) -> bytes:
+    return msgspec.json.encode(top)[:-1] + b"," + row.json(standing.now, key=b"stages") + b"}"
 
 
 def key_of(address: str, standing: Live) -> Hashable:

@@ -24,11 +24,12 @@ from django.db import connection
 from django.utils import timezone
 
 from analytics import changes
-from analytics.bands import Yardstick, measure_ages, overdue_days
+from analytics.bands import measure_ages, overdue_days
 from analytics.calendars import BEGINNING, JobClock
 from analytics.cells import CANONICAL_STAGES, CellReader, Question, Standing, canonical, category_ref, stage_ref
 from analytics.clocks import CompiledCalendar, cd
 from analytics.estimators import Unit
+from analytics.frames import Frame
 from analytics.heatmap import Json, StageRef, fixed_cell, job_dict
 from ats.models import Job, Stage
 from connectors.events import StageCategory
@@ -116,10 +117,10 @@ _WAITING = b',"bands":{"fresh":%d,"watch":%d,"late":%d,"critical":%d},"heat":"%b
 class LiveRow:
     """One job with its cells."""
 
-    __slots__ = ("_head", "cells", "clock", "job_id", "title", "uses_unmapped")
+    __slots__ = ("_head", "cells", "clock", "job", "job_id", "title", "uses_unmapped")
 
     def __init__(self, job: Job, clock: JobClock, standings: Sequence[Standing]) -> None:
-        self.job_id, self.title, self.clock = job.pk, str(job), clock
+        self.job, self.job_id, self.title, self.clock = job, job.pk, str(job), clock
         self.cells = [LiveCell(standing, clock) for standing in standings]
         self.uses_unmapped = any(one.used for one in standings if one.ref.id == UNMAPPED.id)
         told: Json = {
@@ -129,9 +130,9 @@ class LiveRow:
         }
         self._head = msgspec.json.encode(told)[1:-1]
 
-    def measure(self, stage: int | str) -> Yardstick | None:
-        """What ages in a cell are measured with; None: the row has no such cell."""
-        return next((cell.standing.numbers.measure for cell in self.cells if cell.standing.ref.id == stage), None)
+    def standing(self, stage: int | str) -> Standing | None:
+        """A cell as it was read; None: the row has no such cell."""
+        return next((cell.standing for cell in self.cells if cell.standing.ref.id == stage), None)
 
     def overdue(self, now: Now) -> float:
         return round(sum(cell.overdue(now) for cell in self.cells), 4)
@@ -156,13 +157,14 @@ class LiveCells:
     rows: dict[int, LiveRow] = field(default_factory=dict)
     snapshot: str | None = None
     _job_ids: set[int] | None = None
+    _frame: Frame | None = None
     _read_at: float = 0.0
 
     def note(self, since: changes.Since) -> None:
         """Forget what has changed; it is read again when it is asked for."""
         expired = monotonic() - self._read_at > LIFE_SECONDS
         if self.snapshot is None or expired or since.jobs is None:
-            self.rows, self._job_ids, self._read_at = {}, None, monotonic()
+            self.rows, self._job_ids, self._frame, self._read_at = {}, None, None, monotonic()
             self.version = next(_versions)
         elif since.anything:
             # a reader in another thread keeps the rows it has
@@ -188,12 +190,21 @@ class LiveCells:
             self._read({job_id})
         return self.rows.get(job_id)
 
+    def frame(self) -> Frame:
+        """What stands around the cells of all jobs."""
+        if self._frame is None:
+            self._frame = Frame.of(self.organization_id)
+        return self._frame
+
     def _read(self, job_ids: Iterable[int]) -> None:
-        jobs = list(Job.objects.filter(pk__in=job_ids, organization=self.organization_id).select_related("organization")) if job_ids else []
+        jobs = list(Job.objects.filter(pk__in=job_ids, organization=self.organization_id)) if job_ids else []
         if not jobs:
             return
+        frame = self.frame()
+        for job in jobs:
+            job.organization = frame.organization
         group: Callable[[Stage], StageRef] = canonical if self.by_category else stage_ref
-        reader = CellReader(jobs, Question(as_of=timezone.now(), clock=self.clock), group)
+        reader = CellReader(jobs, Question(as_of=timezone.now(), clock=self.clock), group, frame)
         columns = (*CANONICAL_STAGES, UNMAPPED) if self.by_category else None
         self.rows = self.rows | {job.pk: LiveRow(job, clock, standings) for job, clock, standings in reader.standings(columns=columns)}
 
@@ -227,12 +238,21 @@ class Live:
                 found += one.all_rows().values()
         return found
 
-    def row(self, organization_id: int, job_id: int) -> LiveRow | None:
-        for one in self.cells:
-            if one.organization_id == organization_id:
-                with one.lock:
-                    return one.row(job_id)
+    def row(self, job_id: int) -> LiveRow | None:
+        """A job's row; None if none of the organizations has such a job."""
+        for one in sorted(self.cells, key=lambda one: job_id not in one.rows):
+            with one.lock:
+                if (found := one.row(job_id)) is not None:
+                    return found
         return None
+
+    def stages(self, row: LiveRow) -> Sequence[Stage]:
+        """The stages of the connector that a row's job comes from, by id."""
+        for one in self.cells:
+            if one.organization_id == row.job.organization_id:
+                with one.lock:
+                    return one.frame().stages_of(row.job.connector_id)
+        return ()
 
 
 def live(organization_ids: Iterable[int], clock: str, *, by_category: bool) -> Live:

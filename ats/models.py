@@ -117,7 +117,12 @@ class Candidate(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.name or f"Candidate {self.external_id}"
+        return candidate_name(self.name, self.external_id)
+
+
+def candidate_name(name: str, external_id: str) -> str:
+    """What a person is called on every page, the nameless included."""
+    return name or f"Candidate {external_id}"
 
 
 class Application(models.Model):

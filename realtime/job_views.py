@@ -106,10 +106,10 @@ def stage(request: HttpRequest, job_id: int, name: str) -> HttpResponse:
         measure = drilldown.measure_of(found, stages, question)
         visits = drilldown.visits_in_cell(found, stages, question, wanted, measure).order_by("entered_at", "pk")
         if wants_csv(request):
-            return as_csv(f"job-{found.pk}-people", drilldown.rows(found, list(visits), question, measure))
+            return as_csv(f"job-{found.pk}-people", drilldown.rows(found, list(visits), stages, question, measure))
         people = Paginator(visits, PEOPLE_PER_PAGE).get_page(request.GET.get("page"))
         entered = list(people.object_list)
-        rows = drilldown.rows(found, entered, question, measure)
+        rows = drilldown.rows(found, entered, stages, question, measure)
         business = drilldown.ages_of(found, [visit.entered_at for visit in entered], question).bd([visit.entered_at for visit in entered])
         total = people.paginator.count
     for row, days in zip(rows, business, strict=True):

@@ -257,14 +257,14 @@ class TestOrgHeatmap:
 
         add_job()
         services.refresh_cells(organization_id=job.organization_id, as_of=timezone.now())
-        # session, user, memberships, changes, jobs' ids, jobs, open visits, cells, issues, stages, baselines, pooled cells, targets,
-        # calendars, holds, freshness
-        with django_assert_num_queries(16):
+        # session, user, memberships, changes, jobs' ids, jobs; organization, stages, targets, baselines, calendars; open visits,
+        # cells, issues, pooled cells, holds; freshness
+        with django_assert_num_queries(17):
             api.get("/ats/heatmap")
         for _ in range(4):
             add_job()
         services.refresh_cells(organization_id=job.organization_id, as_of=timezone.now())
-        with django_assert_num_queries(16):
+        with django_assert_num_queries(17):
             assert len(api.get("/ats/heatmap").json()["rows"]) == 6
 
     def test_staleness_is_told(self, api: Client, job: Job) -> None:

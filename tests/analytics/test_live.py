@@ -22,7 +22,7 @@ from analytics.live import STEP, live, step_of
 from analytics.models import Change, StageMetric, StageTarget, StageVisit, WorkingCalendar
 from analytics.paging import ALL
 from analytics.selectors import job_heatmap, org_heatmap, top
-from ats.models import Job, Stage
+from ats.models import Application, Candidate, Job, Stage
 from connectors.events import StageCategory
 from issues.models import Issue
 from tests.analytics.test_derive_against_oracle import Tenant
@@ -199,12 +199,75 @@ def test_a_page_of_people_takes_yardstick_and_calendar_from_what_is_remembered(
     address = f"/ats/jobs/{company.job.pk}/stage/{stage}/candidates"
     assert {row["band"] for row in company.client.get(address).json()["results"]} != {"critical"}
 
-    # session, user, memberships, changes, job, stages, page, issues
-    with django_assert_num_queries(8):
+    # session, user, memberships, changes, page, issues
+    with django_assert_num_queries(6):
         assert len(company.client.get(address).json()["results"]) == 3
 
     StageTarget.objects.create(organization=company.organization, category="screen", business_days=0.5)
     assert {row["band"] for row in company.client.get(address).json()["results"]} == {"critical"}
+
+
+@committed
+def test_a_cell_without_issues_is_not_asked_for_them_until_there_is_one(company: Company, django_assert_num_queries: Any) -> None:
+    address = f"/ats/jobs/{company.job.pk}/stage/screen/candidates"
+    Issue.objects.update(status="resolved")
+    assert [row["issues"] for row in company.client.get(address).json()["results"]] == [[], [], []]
+    # session, user, memberships, changes, page
+    with django_assert_num_queries(5):
+        company.client.get(address)
+
+    Issue.objects.update(status="open")
+
+    assert sum(len(row["issues"]) for row in company.client.get(address).json()["results"]) == 1
+
+
+@committed
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda company: Stage.objects.update(name="Renamed"), lambda row: row["stage"]["name"]),
+        (lambda company: Candidate.objects.update(name="Renamed"), lambda row: row["candidate"]["name"]),
+        (lambda company: Application.objects.update(status="on_hold"), lambda row: row["application"]["status"]),
+        (lambda company: Issue.objects.update(sentence="Renamed"), lambda row: [one["sentence"] for one in row["issues"]]),
+    ],
+)
+def test_a_page_of_people_tells_a_committed_change_at_once(
+    company: Company, change: Callable[[Company], Any], told: Callable[[Any], Any]
+) -> None:
+    address = f"/ats/jobs/{company.job.pk}/stage/{company.stage.pk}/candidates"
+    before = [told(row) for row in company.client.get(address).json()["results"]]
+
+    change(company)
+
+    assert [told(row) for row in company.client.get(address).json()["results"]] != before
+
+
+@committed
+def test_the_next_job_costs_only_what_is_its_own(company: Company, django_assert_num_queries: Any) -> None:
+    others = [JobFactory(connector=company.connector, title=title) for title in ("Baker", "Cook")]
+    for job in others:
+        waiting(job, company.stage, days=3)
+    services.refresh_cells(organization_id=company.organization.pk, as_of=timezone.now())
+    company.client.get(f"/ats/jobs/{others[0].pk}/heatmap")
+
+    # session, user, memberships, changes; job, waiting people, metrics, issues, holds; connectors
+    with django_assert_num_queries(10):
+        (stage,) = company.client.get(f"/ats/jobs/{others[1].pk}/heatmap").json()["stages"]
+    assert stage["open"] == 1
+
+
+@committed
+def test_a_stage_that_came_after_the_others_were_read_is_shown(company: Company) -> None:
+    company.client.get(f"/ats/jobs/{company.job.pk}/heatmap")
+    late = StageFactory(connector=company.connector, name="Late", category=StageCategory.OFFER)
+    waiting(company.job, late, days=1)
+    services.refresh_cells(organization_id=company.organization.pk, as_of=timezone.now())
+
+    stages = company.client.get(f"/ats/jobs/{company.job.pk}/heatmap").json()["stages"]
+
+    assert [(one["stage"]["name"], one["open"]) for one in stages] == [("Phone screen", 3), ("Late", 1)]
+    (row,) = company.client.get(f"/ats/jobs/{company.job.pk}/stage/late/candidates").json()["results"]
+    assert row["stage"] == {"id": late.pk, "name": "Late"}
 
 
 @committed
@@ -226,6 +289,7 @@ def test_another_member_sees_only_their_own_rows(company: Company) -> None:
 
     assert stranger.get("/ats/heatmap").json()["rows"] == []
     assert stranger.get(f"/ats/jobs/{company.job.pk}/heatmap").status_code == 404
+    assert stranger.get(f"/ats/jobs/{company.job.pk}/stage/screen/candidates").status_code == 404
 
 
 @committed
@@ -257,9 +321,10 @@ def test_finished_answers_are_the_answers_of_the_selectors(seed: int) -> None:
         assert json.loads(body) == plain(org_heatmap(organization_ids=own, question=question))
         by_stage = live(own, clock, by_category=False)
         for job in Job.objects.select_related("organization"):
-            told = top(question, own, connector_id=job.connector_id)
+            told, row = top(question, own, connector_id=job.connector_id), by_stage.row(job.pk)
+            assert row is not None
             by_stage = type(by_stage)(by_stage.cells, standing.now)
-            assert json.loads(finished.job_heatmap_json(by_stage, told, job) or b"") == plain(job_heatmap(job=job, question=question))
+            assert json.loads(finished.job_heatmap_json(by_stage, told, row)) == plain(job_heatmap(job=job, question=question))
 
 
 def plain(answer: Any) -> Any:

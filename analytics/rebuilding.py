@@ -7,6 +7,7 @@ too, counts what they would have changed, and rolls back. A quiet installation s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 
 from django.db import connection, transaction
@@ -43,23 +44,34 @@ def rebuild(*, organization_id: int, check: bool = False, progress: Callable[[in
     """Recompute all derived rows of an organization; with ``check`` only report. ``progress`` gets applications done."""
     drift = Drift()
     for ids in _chunks(organization_id):
-        with _undone_if(check), connection.cursor() as cursor:
+        with _unhurried(undo=check) as cursor:
             drift.snapshots += refresh_snapshots_of(cursor, ids)
+            sql.plan_for_all(cursor)
             read_pipelines(cursor, organization_id)
             fold.derive(cursor, organization_id=organization_id)
             fold.write(cursor, organization_id=organization_id, window_days=services.WINDOW_DAYS)
             cursor.execute("select coalesce(sum(changes), 0) from cell_delta")
             drift.visits += int(cursor.fetchone()[0])
         progress(len(ids))
-    with _undone_if(check), connection.cursor() as cursor:
+    with _unhurried(undo=check) as cursor:
         drift.counters = _mend_counters(cursor, organization_id)
-    drift.percentiles = _percentile_drift(organization_id)
+    with _unhurried() as cursor:
+        drift.percentiles = _percentile_drift(cursor, organization_id)
     if not check:
-        StageMetric.objects.filter(organization_id=organization_id).update(dirty=True)
-        while len(services.refresh_cells(organization_id=organization_id, as_of=timezone.now())) == services.CELLS_AT_ONCE:
-            pass
-        baselines.refresh(organization_id, as_of=timezone.now())
+        _measure_again(organization_id)
     return drift
+
+
+def _measure_again(organization_id: int) -> None:
+    """All percentiles and baselines as of now."""
+    with _unhurried():
+        StageMetric.objects.filter(organization_id=organization_id).update(dirty=True)
+    refreshed = services.CELLS_AT_ONCE
+    while refreshed == services.CELLS_AT_ONCE:
+        with _unhurried():
+            refreshed = len(services.refresh_cells(organization_id=organization_id, as_of=timezone.now()))
+    with _unhurried():
+        baselines.refresh(organization_id, as_of=timezone.now())
 
 
 def _chunks(organization_id: int) -> Iterator[list[int]]:
@@ -72,20 +84,14 @@ def _chunks(organization_id: int) -> Iterator[list[int]]:
         last = ids[-1]
 
 
-class _undone_if:  # reads as the sentence it is
-    """A transaction that is rolled back at its end when only a check was asked for."""
-
-    def __init__(self, check: bool) -> None:
-        self.check = check
-        self.block = transaction.atomic()
-
-    def __enter__(self) -> None:
-        self.block.__enter__()
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if self.check and error is None:
+@contextmanager
+def _unhurried(*, undo: bool = False) -> Iterator[CursorWrapper]:
+    """A transaction whose statements may take long; rolled back at its end when only a check was asked for."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        sql.take_time(cursor)
+        yield cursor
+        if undo:
             transaction.set_rollback(True)
-        self.block.__exit__(kind, error, trace)  # type: ignore[arg-type]
 
 
 def _mend_counters(cursor: CursorWrapper, organization_id: int) -> int:
@@ -103,15 +109,14 @@ def _mend_counters(cursor: CursorWrapper, organization_id: int) -> int:
     return len(wrong)
 
 
-def _percentile_drift(organization_id: int) -> int:
+def _percentile_drift(cursor: CursorWrapper, organization_id: int) -> int:
     """Clean cells whose stored percentiles are not what the visits give for the moment they were computed."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        services.make_refresh_tables(cursor)
-        cursor.execute(
-            """insert into refreshed select id, job_id, stage_id, computed_at, false from analytics_stagemetric
-               where organization_id = %s and not dirty and computed_at is not null""",
-            [organization_id],
-        )
-        services.compute_cells(cursor)
-        cursor.execute(sql.text("analytics", "curve_drift"))
-        return int(cursor.fetchone()[0])
+    services.make_refresh_tables(cursor)
+    cursor.execute(
+        """insert into refreshed select id, job_id, stage_id, computed_at, false from analytics_stagemetric
+           where organization_id = %s and not dirty and computed_at is not null""",
+        [organization_id],
+    )
+    services.compute_cells(cursor)
+    cursor.execute(sql.text("analytics", "curve_drift"))
+    return int(cursor.fetchone()[0])

@@ -21,6 +21,15 @@ set local enable_seqscan = off; set local enable_bitmapscan = off;
 set local random_page_cost = 1.1; set local jit = off;
 """
 
+#: for whoever goes through everything an organization has: most rows are wanted, so hashing and sorting beat looking each up
+WHOLE_PLANS = """
+set local enable_hashjoin = on; set local enable_seqscan = on; set local enable_bitmapscan = on;
+set local work_mem = '128MB'; set local jit = off;
+"""
+#: an hour for one statement over all there is (the schedule gives the whole of a nightly check three); and most of what is
+#: grouped there is wanted in order, so that hashing it first is work for nothing
+LONG_WORK = "set local statement_timeout = '1h'; set local enable_hashagg = off"
+
 
 @cache
 def text(app: str, name: str) -> str:
@@ -30,6 +39,16 @@ def text(app: str, name: str) -> str:
 def pin_plans(cursor: CursorWrapper) -> None:
     """For the rest of this transaction: index lookups from the small side, whatever the tables' sizes."""
     cursor.execute(PINNED_PLANS)
+
+
+def plan_for_all(cursor: CursorWrapper) -> None:
+    """For the rest of this transaction: plans for going through everything, whatever was pinned before."""
+    cursor.execute(WHOLE_PLANS)
+
+
+def take_time(cursor: CursorWrapper) -> None:
+    """For the rest of this transaction: the time (and the sorting) that work over everything needs."""
+    cursor.execute(LONG_WORK)
 
 
 def run(cursor: CursorWrapper, app: str, name: str, parameters: Mapping[str, Any] | None = None) -> int:

@@ -37,10 +37,13 @@ with calendar as materialized (
         offset 0) v
     cross join unnest(v.clocks) as k(clock)
 ), at_times as (
-    select cell, clock, days, count(*) as leaving, count(*) filter (where is_exit) as exits, count(*) filter (where is_open) as still_open
+    -- int: sums of bigint are numeric, and those are slow
+    select cell, clock, days, count(*)::int as leaving, (count(*) filter (where is_exit))::int as exits,
+           (count(*) filter (where is_open))::int as still_open
     from sample group by cell, clock, days
 ), at_risk as (
-    select a.*, sum(leaving) over (partition by cell, clock order by days desc) as n from at_times a
+    select a.*, sum(leaving) over (partition by cell, clock order by days rows between current row and unbounded following) as n
+    from at_times a
 ), curve as (
     select cell, clock, days, leaving, exits, still_open, n,
            exp(sum(case when exits = 0 then 0 when exits < n then ln(1 - exits::float8 / n) else '-infinity'::float8 end) over w) as survival,

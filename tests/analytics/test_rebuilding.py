@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
@@ -135,6 +137,36 @@ def test_the_command_says_so_and_ends_accordingly(connector: Connector) -> None:
     assert said("--check") == f"no drift in {number} applications\n"
     with pytest.raises(CommandError, match="There is no organization 'nobody'"):
         call_command("rebuild", "--organization", "nobody")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("checking", [True, False])
+def test_no_statement_over_everything_has_only_the_time_of_a_step(connector: Connector, checking: bool) -> None:
+    large = re.compile(r"(\s*--[^\n]*\n)*\s*(insert|update|delete|with)\b|.*\bfull join\b", re.IGNORECASE | re.DOTALL)
+    allowed: list[tuple[int, str]] = []
+
+    def note(execute: Callable[..., Any], statement: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
+        if large.match(statement):
+            with context["connection"].connection.cursor() as cursor:
+                cursor.execute("select extract(epoch from current_setting('statement_timeout')::interval)::int")
+                allowed.append((cursor.fetchone()[0], statement))
+        return execute(statement, params, many, context)
+
+    organization_id = connector.organization_id
+    with connection.cursor() as cursor:
+        cursor.execute("set statement_timeout = '5s'")
+    try:
+        with connection.execute_wrapper(note):
+            assert not rebuild(organization_id=organization_id, check=checking)
+        with connection.cursor() as cursor:
+            cursor.execute("show statement_timeout")
+            assert cursor.fetchone()[0] == "5s", "only the rebuild's own transactions have more"
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("reset statement_timeout")
+
+    assert len(allowed) > 15
+    assert [told for told in allowed if told[0] < 3600] == []
 
 
 # --- refreshing cells --------------------------------------------------------------------------------------------------

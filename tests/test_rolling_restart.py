@@ -168,7 +168,7 @@ def test_a_worker_hands_back_what_it_cannot_finish(live_stack: LiveStack) -> Non
     worker = live_stack.worker(REMAP_SIGTERM="SIGQUIT")
     broker = live_stack.broker()
     with psycopg.connect(settings.MIGRATION_DATABASE_URL, dbname=connection.settings_dict["NAME"]) as blocker:
-        blocker.execute("lock table ats_application in access exclusive mode")
+        blocker.execute("lock table ats_candidate in access exclusive mode")
         batch = bring_in(connector, [event_row("a", T, stage_to="s")], walked=False).batches.get()
         wait_until(lambda: Batch.objects.get(pk=batch.pk).attempts > 0, what="the first step's start")
         worker.end()

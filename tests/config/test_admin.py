@@ -14,7 +14,7 @@ from config.models import Heartbeat, ScheduleState
 from tests.api import client_of
 from tests.factories.accounts import UserFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("shipped_schedules")]
 
 
 def test_next_run_and_last_result_stand_in_the_list() -> None:

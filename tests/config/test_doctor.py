@@ -18,11 +18,11 @@ from config.models import Heartbeat, ScheduleState
 from tests.factories.connectors import BatchFactory, ConnectorFactory, RawEventFactory, SyncRunFactory
 from tests.live import LiveStack
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("shipped_schedules")]
 
 
 @pytest.fixture
-def well() -> None:
+def well(shipped_schedules: None) -> None:
     """An installation at which nothing is wrong."""
     for kind in heartbeats.PROCESSES:
         heartbeats.record(kind, "host:1")

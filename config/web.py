@@ -91,9 +91,10 @@ class Server(uvicorn.Server):
 def configuration() -> uvicorn.Config:
     """uvicorn's settings, each with its reason."""
     from config.asgi import application  # loads Django
+    from realtime.outlet import with_outlet
 
     return uvicorn.Config(
-        with_farewell(application),
+        with_outlet(with_farewell(application)),  # outermost: it needs the server's own send
         host=env.text("HOST", "127.0.0.1"),
         port=env.integer("PORT", 8000, minimum=1, maximum=65_535),
         loop="uvloop",

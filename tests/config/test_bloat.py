@@ -28,7 +28,9 @@ def test_dead_rows_and_rows_without_a_partition_are_told(monkeypatch: pytest.Mon
     found = {finding.text for name, finding in doctor.examine() if name == "bloat" and finding.level == doctor.WARNING}
 
     assert "connectors_rawevent_default holds 150 rows" in found
-    (dead,) = [int(told.group(1)) for text in found if (told := re.fullmatch(r"connectors_rawevent_default has (\d+) dead rows beside 150", text))]
+    (dead,) = [
+        int(told.group(1)) for text in found if (told := re.fullmatch(r"connectors_rawevent_default has (\d+) dead rows beside 150", text))
+    ]
     assert dead >= 250  # what other tests left behind may lie there as well
 
 

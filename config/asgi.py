@@ -12,8 +12,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 # first: it loads the apps that the routing below imports
 http = get_asgi_application()
 
-from realtime.outlet import with_outlet  # noqa: E402
 from realtime.routing import websocket  # noqa: E402
 from realtime.sse import on_shared_threads  # noqa: E402
 
-application = with_outlet(ProtocolTypeRouter({"http": on_shared_threads(http), "websocket": websocket}))
+application = ProtocolTypeRouter({"http": on_shared_threads(http), "websocket": websocket})

@@ -6,12 +6,7 @@ ASGI has no word for giving up on a reader that never comes back; the transport 
 
 from __future__ import annotations
 
-import socket
 from typing import Any
-
-#: What the kernel takes for a stream before the server has to wait: by itself it would take megabytes for each reader
-#: that has gone to sleep, and notice them that much later.
-SEND_BUFFER_BYTES = 128 * 1024
 
 
 class Outlet:
@@ -21,13 +16,6 @@ class Outlet:
         # uvicorn: a bound method of what owns the connection; another server keeps slow readers until they go by themselves
         self._owner = getattr(send, "__self__", None)
 
-    def bound(self) -> None:
-        """Let little wait in the kernel for this connection."""
-        transport = getattr(self._owner, "transport", None)
-        line = transport.get_extra_info("socket") if transport is not None else None
-        if line is not None:
-            line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-
     def cut(self) -> None:
         """Close the connection now, with whatever it has not taken."""
         transport = getattr(self._owner, "transport", None)
@@ -36,17 +24,15 @@ class Outlet:
 
 
 def of(scope: Any) -> Outlet:
-    """The outlet that ``with_outlet`` put beside a request, made ready for a stream."""
+    """The outlet that ``with_outlet`` put beside a request."""
     found = scope.get("outlet")
-    outlet = found if isinstance(found, Outlet) else Outlet()
-    outlet.bound()
-    return outlet
+    return found if isinstance(found, Outlet) else Outlet()
 
 
 def with_outlet(application: Any) -> Any:
     """ASGI middleware; outermost, where ``send`` is still the server's own."""
 
     async def watched(scope: Any, receive: Any, send: Any) -> Any:
-        return await application({"outlet": Outlet(send), **scope}, receive, send)
+        return await application({**scope, "outlet": Outlet(send)}, receive, send)
 
     return watched

@@ -79,8 +79,14 @@ def _token() -> str:
 @contextmanager
 def _served_at(folder: Path, port: int) -> Iterator[Client]:
     """The web process of the Procfile, with the constant views beside its own."""
-    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "benchmarks.settings", "DATABASE_POOL_SIZE": "10", "ASGI_THREADS": "10"}
-    command = [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(port), "config.asgi:application"]
+    environment = os.environ | {
+        "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
+        "HOST": "127.0.0.1",
+        "PORT": str(port),
+        "DATABASE_POOL_SIZE": "10",
+        "ASGI_THREADS": "10",
+    }
+    command = [sys.executable, "-m", "config.web"]
     with (folder / "web.log").open("wb") as log:
         web = subprocess.Popen(command, cwd=stack.ROOT, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         try:

@@ -10,10 +10,12 @@ from pathlib import Path
 
 from benchmarks import parts
 
+PARTS = ("ingest", "sweep", "analytics", "streams")
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("what", nargs="*", metavar="ingest|analytics|sweep|streams", help="default: all")
+    parser.add_argument("what", nargs="*", metavar="|".join(PARTS), help="default: all")
     ingesting = parser.add_argument_group("ingest")
     ingesting.add_argument("--events", type=int, default=1_000_000, help="events of the large import")
     ingesting.add_argument("--small", type=int, default=500_000, help="size of the ledger at the first batch measurement")
@@ -33,23 +35,15 @@ def main() -> None:
     options = parser.parse_args()
     root = Path(__file__).resolve().parent.parent
     (root / "var").mkdir(exist_ok=True)
-    wanted = options.what or ["ingest", "analytics", "sweep", "streams"]
-    if "ingest" in wanted:
-        with tempfile.TemporaryDirectory(prefix="bench-", dir=root / "var") as folder:
-            _child("ingest", Path(folder), options)
-    if "sweep" in wanted:
-        with tempfile.TemporaryDirectory(prefix="bench-", dir=root / "var") as folder:
-            _child("sweep", Path(folder), options)
-    if "analytics" in wanted:
-        if options.keep:
+    for what in PARTS:
+        if options.what and what not in options.what:
+            continue
+        if what == "analytics" and options.keep:
             options.keep.mkdir(parents=True, exist_ok=True)
-            _child("analytics", options.keep.resolve(), options)
-        else:
-            with tempfile.TemporaryDirectory(prefix="bench-", dir=root / "var") as folder:
-                _child("analytics", Path(folder), options)
-    if "streams" in wanted:
+            _child(what, options.keep.resolve(), options)
+            continue
         with tempfile.TemporaryDirectory(prefix="bench-", dir=root / "var") as folder:
-            _child("streams", Path(folder), options)
+            _child(what, Path(folder), options)
 
 
 def _child(what: str, folder: Path, options: argparse.Namespace) -> None:

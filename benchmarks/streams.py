@@ -22,6 +22,7 @@ import django
 import psutil
 
 from benchmarks import stack
+from benchmarks.report import print_table, say
 
 WEBSOCKETS, EVENT_STREAMS = 2_000, 500
 #: the first of every so many streams follows the whole organization (a board), the others one job each (its page)
@@ -246,10 +247,6 @@ def _await(port: int) -> None:
     raise SystemExit("The web process did not come up within a minute.")
 
 
-def say(sentence: str) -> None:
-    print(sentence, file=sys.stderr, flush=True)
-
-
 def _import(path: Path) -> float:
     started = time.perf_counter()
     stack.manage("import_events", str(path), "--organization", "bench", "--connector", "bench", "--wait")
@@ -298,7 +295,4 @@ def _print(found: Found) -> None:
         ),
         ("limit: bare fan-out of the same, websockets.broadcast", f"{bare * 1000:.0f} ms", ""),
     ]
-    width = max(len(row[0]) for row in rows)
-    print("\nStreams, one web process")
-    for what, figure, verdict in rows:
-        print(f"  {what:<{width}}  {figure:>24}  {verdict}".rstrip())
+    print_table("Streams, one web process", rows)

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import django
 
 from benchmarks import stack
 from benchmarks.report import print_table, say
+
+if TYPE_CHECKING:
+    from connectors.models import Connector
 
 #: applications that become due at once, in one measurement
 DUE = 10_000
@@ -83,14 +87,15 @@ def run(folder: Path, *, small: int, large: int) -> None:
     )
 
 
-class _Figures:
+class _Figures(NamedTuple):
     """Seconds: per due application, of an empty sweep, of judging everybody."""
 
-    def __init__(self, due: float, empty: float, scan: float) -> None:
-        self.due, self.empty, self.scan = due, empty, scan
+    due: float
+    empty: float
+    scan: float
 
 
-def _measure(small: int, large: int):  # type: ignore[no-untyped-def]
+def _measure(small: int, large: int) -> Iterator[tuple[int, _Figures]]:
     from django.db import connection
     from django.utils import timezone
 
@@ -124,7 +129,7 @@ def _measure(small: int, large: int):  # type: ignore[no-untyped-def]
         yield size, _Figures(due, empty, _timed(lambda: _scan(connector)))
 
 
-def _due(connector, size: int, turn: int) -> float:  # type: ignore[no-untyped-def]
+def _due(connector: Connector, size: int, turn: int) -> float:
     """Seconds to judge ``DUE`` applications that have just become due, all of them idle; taken back afterwards."""
     from django.db import connection, transaction
     from django.utils import timezone
@@ -151,7 +156,7 @@ def _due(connector, size: int, turn: int) -> float:  # type: ignore[no-untyped-d
     return seconds
 
 
-def _scan(connector) -> None:  # type: ignore[no-untyped-def]
+def _scan(connector: Connector) -> None:
     """Every rule about everybody, in the chunks a sweep takes; nothing is written."""
     from django.db import connection, transaction
     from django.utils import timezone

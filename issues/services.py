@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -129,7 +130,7 @@ def _judge_due(cursor: CursorWrapper, batch: Batch, now: datetime) -> bool:
     return len(due) == DUE_AT_ONCE or more_cells
 
 
-def _pick(cursor: CursorWrapper, query: str, parameters: list[datetime]) -> None:
+def _pick(cursor: CursorWrapper, query: str, parameters: Sequence[datetime | int]) -> None:
     sql.temporary_table(cursor, "picked_application", "application_id bigint primary key")
     cursor.execute(f"insert into picked_application {query}", parameters)
 

@@ -62,6 +62,7 @@ def run(folder: Path, *, events: int) -> None:
         beat = {"beat": ["celery", "-A", "config", "beat", "-l", "WARNING", "--pidfile="]}
         with stack.processes(folder, {"web": ["config.web"], **workers, **beat}) as running:
             _await(port)
+            stack.wait_for_workers()
             _print(_measure(folder, port, events, psutil.Process(running["web"].pid)))
 
 

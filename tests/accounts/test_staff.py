@@ -120,6 +120,14 @@ def test_people_who_are_not_staff_stay_outside(acme: World) -> None:
     assert client.get(reverse("admin:index")).status_code == 302
 
 
+def test_the_landing_page_names_the_product_in_its_corner_as_every_page_does(operator: Client) -> None:
+    home = f'href="{reverse("admin:index")}"'
+    for page in ("admin:index", "admin:issues_issue_changelist"):
+        corner, _, _ = operator.get(reverse(page)).content.decode().partition("The day&#x27;s numbers")
+        assert "Stagewatch" in corner.split("<body", 1)[1], page
+        assert home in corner, page
+
+
 def test_evidence_cannot_be_edited(operator: Client, acme: World) -> None:
     for model in (type(acme.raw), type(acme.visit), type(acme.visit.entry_event), type(acme.run), type(acme.issue), type(acme.batch)):
         row = acme.rows[model]

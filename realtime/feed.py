@@ -22,7 +22,8 @@ PACE_SECONDS = 0.5
 #: And of the time a reading took, the part that is rested after it at least.
 REST = 0.25
 #: Messages that one reading hands to those who follow everything; were there more, they are told to reload. So many take
-#: the process about a quarter of a second (an estimate, not measured), whether a hundred jobs changed for fifty people or five for a thousand.
+#: the process about a quarter of a second (an estimate, not measured), whether a hundred jobs changed for fifty people
+#: or five for a thousand.
 MOST_WIDE = 5_000
 
 Read = Callable[..., Coroutine[Any, Any, Any]]

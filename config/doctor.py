@@ -23,7 +23,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
-from config import heartbeats, schedules, telemetry_folder
+from config import bloat, heartbeats, schedules, telemetry_folder
 from config.models import Heartbeat
 from connectors import registry
 from connectors.models import Batch, Connector, RawEvent, SyncRun
@@ -40,8 +40,6 @@ SCHEDULE_PATIENCE = timedelta(minutes=2)
 STANDING_STILL = timedelta(minutes=15)
 PROCESS_PATIENCE = timedelta(seconds=90)
 OLDEST_POSTGRES = 180000
-#: below this nobody needs to think of bloat
-MANY_ROWS, LARGE_INDEXES = 200_000, 2**30
 
 
 @dataclass(frozen=True)
@@ -167,29 +165,18 @@ def _disk(now: datetime) -> Iterator[Finding]:
 
 def _bloat(now: datetime) -> Iterator[Finding]:
     """Tables whose dead rows outrun autovacuum, indexes much larger than what they index, partitions nobody made."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """select relname, n_live_tup, n_dead_tup, pg_table_size(relid), pg_indexes_size(relid) from pg_stat_user_tables
-               where n_dead_tup > %s or pg_indexes_size(relid) > %s order by relname""",
-            [MANY_ROWS, LARGE_INDEXES],
-        )
-        rows = cursor.fetchall()
-        cursor.execute(
-            "select relname, n_live_tup from pg_stat_user_tables where relname like %s and n_live_tup > %s", [r"%\_default", MANY_ROWS]
-        )
-        strays = cursor.fetchall()
-    for table, live, dead, size, indexes in rows:
-        if dead > max(MANY_ROWS, live * 0.5):
+    for one in bloat.relations():
+        if one.dead > max(bloat.MANY_ROWS, one.live * 0.5):
             yield Finding(
-                WARNING, f"{table} has {dead:,} dead rows beside {live:,}",
+                WARNING, f"{one.name} has {one.dead:,} dead rows beside {one.live:,}",
                 "Is a transaction open for hours (pg_stat_activity)? Else let autovacuum work more: autovacuum_vacuum_scale_factor.",
             )  # fmt: skip
-        if indexes > max(LARGE_INDEXES, size * 3):
-            advice = f"In a quiet hour, as its owner: reindex table concurrently {table};"
-            yield Finding(WARNING, f"the indexes of {table} are {indexes / size:.0f} times its size", advice)
-    for table, live in strays:
-        advice = "Dead letters may be that many; else nobody made room in time: do the schedules of pruning run?"
-        yield Finding(WARNING, f"{table} holds {live:,} rows", advice)
+        if one.indexes > max(bloat.LARGE_INDEXES, one.size * 3):
+            advice = f"In a quiet hour, as its owner: reindex table concurrently {one.name};"
+            yield Finding(WARNING, f"the indexes of {one.name} are {one.indexes / max(one.size, 1):.0f} times its size", advice)
+        if one.name.endswith("_default") and one.live > bloat.MANY_ROWS:
+            advice = "Dead letters may be that many; else nobody made room in time: do the schedules of pruning run?"
+            yield Finding(WARNING, f"{one.name} holds {one.live:,} rows", advice)
 
 
 def _migrations(now: datetime) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 import redis
+from django.apps import apps
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.models import Count, Min
@@ -21,7 +22,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from config import flow, heartbeats, schedules
+from config import bloat, flow, heartbeats, schedules
 from connectors import registry
 from connectors.models import Batch, Connector, RawEvent, SyncRun
 
@@ -37,6 +38,7 @@ class RowMetrics(Collector):
         try:
             families = [
                 *_batches(now), *_runs(now), *_connectors(now), *_set_aside(), *_processes(now), *_schedules(now), _database_connections(),
+                *_bloat(),
             ]  # fmt: skip
         except DatabaseError:
             families = []
@@ -145,6 +147,27 @@ def _database_connections() -> GaugeMetricFamily:
         for state, count in zip(("active", "idle_in_transaction", "all", "limit"), cursor.fetchone(), strict=True):
             family.add_metric([state], count)
     return family
+
+
+def _bloat() -> Iterator[GaugeMetricFamily]:
+    """Of the tables the code knows, each with its partitions: a list that does not grow with time."""
+    ours = sorted({model._meta.db_table for model in apps.get_models(include_auto_created=True)})
+    found = {table: [0, 0, 0, 0] for table in ours}
+    for one in bloat.relations():
+        if one.table in found:
+            found[one.table] = [a + b for a, b in zip(found[one.table], (one.live, one.dead, one.size, one.indexes), strict=True)]
+    for place, (name, told) in enumerate(
+        (
+            ("stagewatch_table_rows", "Rows, as autovacuum estimates them"),
+            ("stagewatch_table_dead_rows", "Dead rows vacuum has yet to clean up behind"),
+            ("stagewatch_table_bytes", "Size of the table as of its last vacuum or analyze"),
+            ("stagewatch_table_index_bytes", "Size of its indexes, as of the same"),
+        )
+    ):
+        family = GaugeMetricFamily(name, told, labels=["table"])
+        for table, numbers in found.items():
+            family.add_metric([table], numbers[place])
+        yield family
 
 
 def _broker() -> Iterator[GaugeMetricFamily]:

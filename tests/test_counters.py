@@ -26,7 +26,7 @@ pytestmark = pytest.mark.stack
 #: all words that label a metric of ours; none of them is an organization, a person or an id
 LABELS = {
     "step", "outcome", "queue", "task", "kind", "reason", "result", "schedule", "process", "state", "status", "rule", "by",
-    "provider", "endpoint", "le",
+    "provider", "endpoint", "le", "table",
 }  # fmt: skip
 
 LONG_AGO = datetime(2026, 9, 1, 9, tzinfo=UTC)

@@ -55,6 +55,10 @@ WELL = {
     'django_http_responses_total_by_status_view_method_total{status="200",view="board",method="GET"}': "0+600x120",
     'django_http_responses_total_by_status_view_method_total{status="500",view="board",method="GET"}': "0+1x120",
     'django_http_responses_total_by_status_view_method_total{status="503",view="readyz",method="GET"}': "0+600x120",
+    'stagewatch_table_rows{table="ats_candidateevent"}': "10000000x120",
+    'stagewatch_table_dead_rows{table="ats_candidateevent"}': "900000x120",
+    'stagewatch_table_bytes{table="ats_candidateevent"}': "4000000000x120",
+    'stagewatch_table_index_bytes{table="ats_candidateevent"}': "6000000000x120",
     'stagewatch_streams_ended_total{reason="too_slow"}': "0x120",
     'stagewatch_streams_ended_total{reason="stopping"}': "0+50x120",
 }
@@ -107,6 +111,14 @@ ILL: dict[str, tuple[dict[str, str | None], dict[str, str]]] = {
         {},
     ),
     "StagewatchStreamsDropped": ({'stagewatch_streams_ended_total{reason="too_slow"}': "0x59 0+5x60"}, {}),
+    "StagewatchTableBloat": (
+        {'stagewatch_table_dead_rows{table="ats_candidateevent"}': "900000x59 6000000x60"},
+        {"table": "ats_candidateevent"},
+    ),
+    "StagewatchIndexBloat": (
+        {'stagewatch_table_index_bytes{table="ats_candidateevent"}': "6000000000x59 13000000000x60"},
+        {"table": "ats_candidateevent"},
+    ),
 }
 
 

@@ -20,8 +20,9 @@ from connectors.models import Batch
 WINDOW_DAYS = 90
 #: cells refreshed in one transaction
 CELLS_AT_ONCE = 2000
-#: a cell with people waiting changes with time alone: refreshed when older than this
+#: a cell with people waiting, or with stays that will leave its windows, changes with time alone: refreshed when older than this
 STALE_CELL = timedelta(hours=1)
+MOVES_WITH_TIME = "(open > 0 or own_n > 0 or window_entered > 0 or window_exited > 0)"
 
 #: what ``store_curves.sql`` is filled in with
 STAGE_CELLS = {"metrics": "analytics_stagemetric", "refreshed": "refreshed", "step": "4", "sign": "", "clean": "dirty = false, "}
@@ -70,7 +71,7 @@ def _hit_by_job_status(cursor: CursorWrapper, job_ids: list[int]) -> list[int]:
 def refresh_cells(*, organization_id: int, as_of: datetime, aged: bool = True) -> list[tuple[int, int]]:
     """Recompute window counts and percentiles of dirty cells, at most ``CELLS_AT_ONCE``; returns their (job, stage) ids.
 
-    ``aged``: also of cells with people waiting whose numbers are older than ``STALE_CELL``. One refresher per
+    ``aged``: also of cells that time changes and whose numbers are older than ``STALE_CELL``. One refresher per
     organization at a time: a second one leaves, for the first or the next sweep sees its cells too.
     """
     with transaction.atomic(), connection.cursor() as cursor:
@@ -79,11 +80,11 @@ def refresh_cells(*, organization_id: int, as_of: datetime, aged: bool = True) -
             return []
         make_refresh_tables(cursor)
         cursor.execute(
-            """insert into refreshed
-               select id, job_id, stage_id, %(as_of)s, coalesce(own_at < %(own_before)s, true) from analytics_stagemetric
-               where organization_id = %(organization)s and (dirty or %(aged)s and open > 0 and computed_at < %(before)s)
-               order by job_id, stage_id limit %(limit)s for update
-               returning job_id, stage_id""",
+            f"""insert into refreshed
+                select id, job_id, stage_id, %(as_of)s, coalesce(own_at < %(own_before)s, true) from analytics_stagemetric
+                where organization_id = %(organization)s and (dirty or %(aged)s and {MOVES_WITH_TIME} and computed_at < %(before)s)
+                order by job_id, stage_id limit %(limit)s for update
+                returning job_id, stage_id""",  # noqa: S608 (no part comes from outside)
             {
                 "organization": organization_id,
                 "as_of": as_of,
@@ -140,7 +141,7 @@ def refresh_dirty(*, aged: bool) -> int:
         # dirty rows have an index of their own; the aged are looked for less often
         query = "select distinct organization_id from analytics_stagemetric where dirty"
         if aged:
-            cursor.execute(query + " or open > 0 and computed_at < %s", [timezone.now() - STALE_CELL])
+            cursor.execute(query + f" or {MOVES_WITH_TIME} and computed_at < %s", [timezone.now() - STALE_CELL])
         else:
             cursor.execute(query)
         organizations = [row[0] for row in cursor.fetchall()]

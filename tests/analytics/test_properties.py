@@ -15,6 +15,7 @@ from analytics.selectors import job_heatmap, job_stats, org_heatmap
 from ats.models import Job
 from tests.analytics.test_derive_against_oracle import Tenant
 from tests.factories.accounts import member
+from tests.factories.analytics import StageVisitFactory
 from tests.oracles.histories import START, seeded_history
 
 pytestmark = pytest.mark.django_db
@@ -114,3 +115,16 @@ def test_an_arbitrary_window_is_computed_as_the_kept_one_is(seed: int) -> None:
     from_visits = Question(as_of=moment, window=kept.span)
 
     assert answers(tenant, from_visits) == answers(tenant, kept)
+
+
+def test_a_cell_nobody_waits_in_still_forgets_what_its_window_has_passed() -> None:
+    visit = StageVisitFactory(began=START, left_at=START + timedelta(days=3), exit_kind="advanced", exit_precision="exact")
+    metric = StageMetric.objects.create(organization=visit.organization, job=visit.job, stage=visit.stage, entered=1, exited=1)
+
+    def counted(days: int) -> tuple[int, int, int]:
+        services.refresh_cells(organization_id=visit.organization_id, as_of=START + timedelta(days=days))
+        metric.refresh_from_db()
+        return metric.window_entered, metric.n, metric.own_n
+
+    assert [counted(days) for days in (10, 100, 200)] == [(1, 1, 1), (0, 0, 1), (0, 0, 0)]
+    assert services.refresh_cells(organization_id=visit.organization_id, as_of=START + timedelta(days=300)) == []

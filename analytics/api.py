@@ -25,6 +25,7 @@ from analytics.cells import Question
 from analytics.csv_rendering import CsvRenderer
 from analytics.heatmap import Json
 from analytics.live import Live, live
+from analytics.models import StageVisit
 from analytics.parameters import CommonParameters, DrilldownParameters, ExplainableParameters, OrgHeatmapParameters
 from analytics.past import as_known
 from analytics.shapes import JobHeatmapSerializer, OrgHeatmapSerializer, WaitingSerializer
@@ -210,8 +211,10 @@ class Drilldown(LiveView, GenericAPIView[Any]):
             stages = drilldown.find_stages(job, name, standing.stages(row) if row else None)
         except drilldown.AmbiguousStage as error:
             raise ValidationError({"name": [str(error)]}) from None
-        if not stages:
+        if not stages and not pooled:
             raise Http404
+        if not stages:  # the org heatmap shows a column of every canonical stage, also where a pipeline has none of the kind
+            return self.get_paginated_response(self.paginate_queryset(StageVisit.objects.none()) or [])
         with as_known(question.known_by, [job.organization_id]):
             clock, cell = (row.clock, row.standing(name if pooled else stages[0].pk)) if row else (None, None)
             measure = cell.numbers.measure if cell else drilldown.measure_of(job, stages, question)

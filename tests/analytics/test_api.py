@@ -334,6 +334,13 @@ class TestDrilldown:
         assert response.status_code == 404
         assert_as_documented(response, "stage_candidates")
 
+    def test_an_empty_cell_of_the_org_heatmap_opens_into_an_empty_list(self, api: Client, job: Job) -> None:
+        stage_of(job, "Phone screen")
+
+        (row,) = api.get("/ats/heatmap").json()["rows"]
+
+        assert [drilldown(api, job, cell["stage"]["id"]) for cell in row["cells"]] == [[]] * 6
+
     def test_filters_on_issues_need_one_issue_with_both(self, api: Client, job: Job) -> None:
         screen = stage_of(job, "Phone screen")
         first, second = waiting(job, screen, days=2), waiting(job, screen, days=1)

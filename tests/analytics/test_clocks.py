@@ -24,6 +24,7 @@ from analytics.clocks import (
     merged_holds,
     round_bd,
 )
+from tests.oracles.business_days import walked_business_days
 
 BERLIN = WorkingCalendar("Europe/Berlin", holidays=frozenset({date(2026, 5, 1)}))
 OFFICE = WorkingCalendar("Europe/Berlin", office_hours=OfficeHours(time(9), time(17)))
@@ -380,6 +381,47 @@ def test_the_table_gives_the_numbers_of_the_calendar(calendar: WorkingCalendar, 
     compiled = CompiledCalendar(calendar, *RANGE)
     assert compiled.bd(start, end, holds=on_hold) == calendar.bd(start, end, holds=on_hold)
     assert compiled.bd_of_pairs([(start, end)]) == [calendar.bd(start, end)]
+
+
+quarters = st.integers(0, 4 * 24 * 900).map(lambda n: datetime(2025, 1, 1, tzinfo=UTC) + n * timedelta(minutes=15))
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.sampled_from([*ZONES, "America/New_York", "Africa/Cairo", "America/Santiago", "Asia/Tehran", "Pacific/Chatham"]),
+    st.frozensets(st.integers(0, 6), min_size=1),
+    st.frozensets(st.dates(date(2025, 1, 1), date(2027, 7, 1)), max_size=40),
+    st.none() | st.tuples(st.integers(16, 95), st.integers(17, 96)).filter(lambda pair: pair[0] < pair[1]),
+    quarters,
+    st.integers(0, 4 * 24 * 25),
+    st.lists(st.tuples(quarters, st.none() | st.integers(0, 4 * 24 * 9)), max_size=2),
+    st.lists(st.tuples(st.integers(-200, 2400), st.integers(0, 400)), max_size=3),
+)
+@example("Asia/Beirut", frozenset(range(7)), frozenset(), None, datetime(2025, 3, 29, 12, tzinfo=UTC), 200, [], [])
+@example("America/Havana", frozenset({6}), frozenset(), (32, 64), datetime(2025, 11, 1, tzinfo=UTC), 400, [], [(100, 40)])
+@example("Australia/Lord_Howe", frozenset(range(7)), frozenset(), None, datetime(2025, 4, 5, 3, tzinfo=UTC), 130, [], [])
+def test_business_days_are_those_of_a_walk_through_every_quarter_of_an_hour(
+    zone: str,
+    days: frozenset[int],
+    holidays: frozenset[date],
+    hours: tuple[int, int] | None,
+    start: datetime,
+    length: int,
+    far: list[tuple[datetime, int | None]],
+    near: list[tuple[int, int]],
+) -> None:
+    """Zones with and without clock changes, any week, holidays, office hours, jobs on hold: against an oracle of its own."""
+    end = start + length * timedelta(minutes=15)
+    on_hold: list[Hold] = [(at, None if long is None else at + long * timedelta(minutes=15)) for at, long in far]
+    on_hold += [(start + at * timedelta(minutes=15), start + (at + long) * timedelta(minutes=15)) for at, long in near]
+    wall = hours and tuple(time(quarter // 4 % 24, quarter % 4 * 15) for quarter in hours)
+    calendar = WorkingCalendar(zone, days, holidays, wall and OfficeHours(*wall))
+
+    walked = walked_business_days(start, end, zone=zone, working_days=days, holidays=holidays, hours=wall, holds=on_hold)
+
+    expected = math.floor(walked * 10_000 + Fraction(1, 2)) / 10_000
+    assert calendar.bd(start, end, holds=on_hold) == expected
+    assert CompiledCalendar(calendar, date(2024, 12, 1), date(2028, 1, 1)).bd(start, end, holds=on_hold) == expected
 
 
 @settings(max_examples=100, deadline=None)

@@ -219,6 +219,6 @@ class Drilldown(LiveView, GenericAPIView[Any]):
             clock, cell = (row.clock, row.standing(name if pooled else stages[0].pk)) if row else (None, None)
             measure = cell.numbers.measure if cell else drilldown.measure_of(job, stages, question)
             page = self.paginate_queryset(drilldown.visits_in_cell(job, stages, question, wanted, measure, clock)) or []
-            troubled = cell is None or cell.issues_open > 0 or wanted.by_issue
+            troubled = cell is None or cell.troubled or wanted.by_issue
             rows = drilldown.rows(job, page, stages, question, measure, clock, troubled=troubled)
         return self.get_paginated_response(rows)

@@ -24,7 +24,7 @@ from analytics.heatmap import Ages, Json, StageRef, Window, cell
 from analytics.models import CategoryMetric, StageMetric, StageVisit
 from analytics.numbers import NOTHING, Asked, CellNumbers, Kept, Place
 from ats.models import CATEGORY_RANK, Job, Stage
-from ats.selectors import UNRESOLVED
+from ats.selectors import TO_DECIDE, UNRESOLVED
 from connectors.events import StageCategory
 
 DEFAULT_WINDOW_DAYS = 90
@@ -95,7 +95,10 @@ class Standing:
     ref: StageRef
     entered_open: Sequence[datetime]
     numbers: CellNumbers
+    #: to be decided on, see ``ats.selectors.TO_DECIDE``
     issues_open: int
+    #: whether anything is wrong with anybody here, decided on or not
+    troubled: bool
     #: whether anybody was ever there
     used: bool
 
@@ -139,10 +142,10 @@ class CellReader:
         measured, unmeasured = self._numbers(metrics, entered)
         calendars = self._frame.calendars if self._frame else None
         clocks = JobClocks(self._jobs, self._question.as_of, earliest, known_by=self._question.known_by, definitions=calendars)
-        unresolved: dict[Key, int] = defaultdict(int)
+        to_decide: dict[Key, int] = defaultdict(int)
         for job_id, stage_id, count in issues:
             if stage_id in self._refs:
-                unresolved[self._key(job_id, stage_id)] += count
+                to_decide[self._key(job_id, stage_id)] += count
 
         used = {*entered, *measured}
         refs = sorted({*self._refs.values(), *(columns or ())}, key=lambda ref: ref.sort_key)
@@ -155,7 +158,8 @@ class CellReader:
                         ref,
                         entered.get((job.pk, ref.id), ()),
                         measured.get((job.pk, ref.id)) or unmeasured(job, ref.category),
-                        unresolved.get((job.pk, ref.id), 0),
+                        to_decide.get((job.pk, ref.id), 0),
+                        (job.pk, ref.id) in to_decide,
                         (job.pk, ref.id) in used,
                     )
                     for ref in refs
@@ -187,13 +191,14 @@ class CellReader:
         return job_id, self._refs[stage_id].id
 
     def _issue_counts(self) -> Iterable[tuple[int, int, int]]:
-        """(job, stage, unresolved issues). Through the relation that Issue declares: this app does not import the later one."""
+        """(job, stage, issues to decide on) wherever any issue is unresolved. Through the relation that Issue declares: this
+        app does not import the later one."""
         return (
             Job.objects.filter(pk__in=self._by_id, issues__status__in=UNRESOLVED)
             .order_by()
             .values("pk", "issues__stage_id")
-            .annotate(unresolved=Count("issues"))
-            .values_list("pk", "issues__stage_id", "unresolved")
+            .annotate(to_decide=Count("issues", filter=TO_DECIDE))
+            .values_list("pk", "issues__stage_id", "to_decide")
         )
 
     def _numbers(

@@ -147,7 +147,9 @@ class CellSerializer(serializers.Serializer[Any]):
     drop_off = DropOffSerializer()
     oldest_age = serializers.FloatField(allow_null=True, help_text="Days on `clock`; null if nobody waits.")
     overdue_days = serializers.FloatField(help_text="Business days beyond the limit, summed over the people here.")
-    issues_open = serializers.IntegerField(help_text="Unresolved issues.")
+    issues_open = serializers.IntegerField(
+        help_text="Issues nobody has decided on yet, as `GET /ats/issues?status=open` lists them: a group once."
+    )
     explain = CellExplainSerializer(required=False, help_text="With `explain`: who was counted, and who was left out and why.")
 
 

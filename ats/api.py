@@ -22,7 +22,7 @@ from config.drf import Revalidated
 class JobSerializer(serializers.ModelSerializer[Job]):
     title = serializers.CharField(source="__str__")
     open = serializers.IntegerField(help_text="People now in a stage of this job.")
-    issues_open = serializers.IntegerField(help_text="Unresolved issues.")
+    issues_open = serializers.IntegerField(help_text="Issues nobody has decided on yet, as `GET /ats/issues?status=open` lists them.")
 
     class Meta:
         model = Job

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery, Sum
+from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from accounts.selectors import organizations_of
 from ats.models import Application, Candidate, CandidateEvent, Job
 
-#: Issue statuses that ask for something; a test holds them to ``issues.models.Issue.Status``.
+#: Issue statuses that are not over; a test holds them to ``issues.models.Issue.Status``.
 UNRESOLVED = ("open", "acknowledged", "snoozed")
+#: What every number called ``issues_open`` counts: nobody has decided on it yet, and a group stands for its members.
+#: Conditions on the relation ``issues``; a test holds them to ``issues.selectors.to_decide``.
+TO_DECIDE = Q(issues__status="open", issues__group=None)
 
 
 def jobs_of(user: Any) -> QuerySet[Job]:
@@ -27,15 +30,9 @@ def candidates_of(user: Any) -> QuerySet[Candidate]:
 
 
 def with_counts(jobs: QuerySet[Job]) -> QuerySet[Job]:
-    """``open``: people now in a stage of the job; ``issues_open``: unresolved issues. One indexed look-up each per row."""
+    """``open``: people now in a stage of the job; ``issues_open``: see ``TO_DECIDE``. One indexed look-up each per row."""
     waiting = Job.objects.filter(pk=OuterRef("pk")).order_by().values("pk").annotate(total=Sum("stage_metrics__open")).values("total")
-    issues = (
-        Job.objects.filter(pk=OuterRef("pk"), issues__status__in=UNRESOLVED)
-        .order_by()
-        .values("pk")
-        .annotate(total=Count("issues"))
-        .values("total")
-    )
+    issues = Job.objects.filter(TO_DECIDE, pk=OuterRef("pk")).order_by().values("pk").annotate(total=Count("issues")).values("total")
     return jobs.annotate(
         open=Coalesce(Subquery(waiting, output_field=IntegerField()), 0),
         issues_open=Coalesce(Subquery(issues, output_field=IntegerField()), 0),

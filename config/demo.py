@@ -24,6 +24,7 @@ from connectors.models import Connector, SyncRun
 from connectors.services import SyncInProgress, connect, request_sync
 from connectors.waiting import progress_of
 from issues.models import Issue
+from issues.selectors import to_decide
 from triggers.models import Task
 
 ORGANIZATION = "demo"
@@ -153,7 +154,7 @@ def standing() -> str:
     """How many applications, issues and tasks of the company are open, in words."""
     ours = {"organization__slug": ORGANIZATION}
     applications = Application.objects.filter(**ours, status=Application.Status.ACTIVE).count()
-    issues = Issue.objects.filter(**ours).exclude(status=Issue.Status.RESOLVED).count()
+    issues = to_decide(Issue.objects.filter(**ours)).count()
     tasks = Task.objects.filter(**ours, status__in=[Task.Status.OPEN, Task.Status.IN_PROGRESS]).count()
     return f"{_counted(applications, 'active application')}, {_counted(issues, 'open issue')}, {_counted(tasks, 'open task')}"
 

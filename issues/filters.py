@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from issues.models import Issue, Severity
+from issues.selectors import listed
 
 
 class PersonFilter(django_filters.CharFilter):
@@ -36,16 +37,29 @@ class IssueFilter(django_filters.FilterSet):
     job = django_filters.NumberFilter(field_name="job_id", min_value=0, max_value=2**63 - 1, decimal_places=0, help_text="Job id.")
     stage = django_filters.NumberFilter(field_name="stage_id", min_value=0, max_value=2**63 - 1, decimal_places=0, help_text="Stage id.")
     assignee = PersonFilter(field_name="tasks__assignee", max_length=20, help_text="`me`, `none` or a user id: who has a task for it.")
-    in_group = django_filters.BooleanFilter(
-        field_name="group", lookup_expr="isnull", exclude=True, help_text="`false` leaves out members of groups; the groups speak for them."
+    group = django_filters.NumberFilter(
+        field_name="group_id", min_value=0, max_value=2**63 - 1, decimal_places=0, help_text="Members of this group issue."
     )
-    group = django_filters.NumberFilter(field_name="group_id", min_value=0, max_value=2**63 - 1, decimal_places=0, help_text="Members of.")
+    in_group = django_filters.ChoiceFilter(
+        method="membership",
+        choices=[("false", "no"), ("true", "yes"), ("any", "whether or not")],
+        help_text="Members of groups: `false` (the default) leaves them out, for the group speaks for them; `true` lists only "
+        "them; `any` lists both. With `group` its members are listed.",
+    )
     min_age = django_filters.NumberFilter(method="aged", min_value=0, max_value=100_000, help_text="Days since detection, at least.")
     max_age = django_filters.NumberFilter(method="aged", min_value=0, max_value=100_000, help_text="Days since detection, at most.")
 
     class Meta:
         model = Issue
         fields: list[str] = []
+
+    def filter_queryset(self, queryset: QuerySet[Issue]) -> QuerySet[Issue]:
+        found: QuerySet[Issue] = super().filter_queryset(queryset)
+        given = self.form.cleaned_data
+        return found if given["in_group"] or given["group"] is not None else listed(found)
+
+    def membership(self, queryset: QuerySet[Issue], name: str, value: str) -> QuerySet[Issue]:
+        return queryset if value == "any" else queryset.filter(group__isnull=value == "false")
 
     def aged(self, queryset: QuerySet[Issue], name: str, value: Decimal) -> QuerySet[Issue]:
         moment = timezone.now() - timedelta(days=float(value))

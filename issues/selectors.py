@@ -14,6 +14,16 @@ def issues_of(user: Any) -> QuerySet[Issue]:
     return Issue.objects.filter(organization__in=organizations_of(user))
 
 
+def listed(issues: QuerySet[Issue]) -> QuerySet[Issue]:
+    """As people see them in lists and counts: a group stands for its members."""
+    return issues.filter(group=None)
+
+
+def to_decide(issues: QuerySet[Issue]) -> QuerySet[Issue]:
+    """What every count of open issues counts, and every inbox shows first: nobody has decided on it yet."""
+    return listed(issues).filter(status=Issue.Status.OPEN)
+
+
 def with_subjects(issues: QuerySet[Issue]) -> QuerySet[Issue]:
     """Job, stage, person and tasks, in a fixed number of queries. Tasks belong to a later app: by relation only."""
     return issues.select_related("job", "stage", "application__candidate").prefetch_related("tasks__assignee")

@@ -16,8 +16,8 @@ from analytics.pictures import cell_explained, job_picture
 from analytics.selectors import job_heatmap
 from ats.models import Job, Stage
 from connectors.events import StageCategory
-from issues.models import Issue, Severity
-from issues.selectors import issues_of
+from issues.models import Severity
+from issues.selectors import issues_of, to_decide
 from issues.selectors import with_subjects as issues_with_subjects
 from realtime import charts, presenting, selectors, telling
 from realtime.frame import as_csv, looked_at, own_job, page, wants_csv
@@ -40,7 +40,7 @@ def job(request: HttpRequest, job_id: int) -> HttpResponse:
         return as_csv(f"job-{found.pk}", ({"job": told["job"], **cell} for cell in told["stages"]))
     picture = job_picture(job=found, question=lens.question)
     end = charts.axis_end(picture.curves)
-    unresolved = issues_of(request.user).filter(job=found).exclude(status=Issue.Status.RESOLVED)
+    open_issues = to_decide(issues_of(request.user).filter(job=found))
     return page(
         request,
         "realtime/job.html",
@@ -59,8 +59,8 @@ def job(request: HttpRequest, job_id: int) -> HttpResponse:
         forecast=presenting.forecast(picture.stats["forecast"]),
         record=charts.record_chart(picture.stats["forecast"]["past"]),
         events=events_told(selectors.recent_events(found, lens.question)),
-        issues=issues_with_subjects(unresolved).order_by("-score", "pk")[:ISSUES_SHOWN],
-        issues_total=unresolved.count(),
+        issues=issues_with_subjects(open_issues).order_by("-score", "pk")[:ISSUES_SHOWN],
+        issues_total=open_issues.count(),
     )
 
 

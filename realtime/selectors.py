@@ -22,6 +22,8 @@ from ats.models import Application, CandidateEvent, Job
 from connectors.events import EventType
 from connectors.models import SyncRun
 from connectors.selectors import progress_of_runs
+from issues.models import Issue
+from issues.selectors import to_decide
 from realtime import log, presenting
 from realtime.log import last_numbers
 
@@ -107,7 +109,8 @@ def _standing_now(organization: Organization, jobs: QuerySet[Job], question: Que
     wanted = set(jobs.order_by().values_list("pk", flat=True))
     rows = [(rank, row) for rank, row in ranked(standing, standing.now.as_of) if row.job_id in wanted]
     waiting: Counter[str] = Counter()
-    issues = 0
+    # what is wrong with a connector or a status concerns every job
+    issues = to_decide(Issue.objects.filter(organization=organization, job=None)).count()
     for _, row in rows:
         for cell in row.cells:
             waiting[str(cell.standing.ref.id)] += len(cell.standing.entered_open)

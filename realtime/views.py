@@ -13,7 +13,7 @@ from accounts.models import User
 from ats.models import Job
 from connectors.events import JobStatus
 from issues.models import Issue, Severity
-from issues.selectors import issues_of
+from issues.selectors import issues_of, listed, to_decide
 from issues.selectors import with_subjects as issues_with_subjects
 from realtime import selectors
 from realtime.definitions import DEFINITIONS
@@ -68,12 +68,12 @@ def issues(request: HttpRequest) -> HttpResponse:
     if organization is None:
         return render(request, "realtime/nowhere.html")
     position = selectors.position_of(organization)
-    own = issues_of(request.user).filter(organization=organization)
+    own = listed(issues_of(request.user).filter(organization=organization))
     asked = {name: request.GET.get(name, "")[:100] for name in ("view", "severity", "issue_type", "job")}
     narrowed = _narrowed(own, asked)
-    listed = Paginator(issues_with_subjects(narrowed).order_by("-score", "pk"), ROWS_PER_PAGE).get_page(request.GET.get("page"))
+    shown = Paginator(issues_with_subjects(narrowed).order_by("-score", "pk"), ROWS_PER_PAGE).get_page(request.GET.get("page"))
     context = {
-        "issues": listed,
+        "issues": shown,
         "asked": asked,
         "severities": Severity.choices,
         "views": ISSUE_VIEWS.items(),
@@ -87,7 +87,7 @@ def _narrowed(found: Any, asked: dict[str, str]) -> Any:
     if asked["view"] in Issue.Status.values:
         found = found.filter(status=asked["view"])
     elif asked["view"] != "all":
-        found = found.filter(status=Issue.Status.OPEN)
+        found = to_decide(found)
     if asked["severity"] in Severity.values:
         found = found.filter(severity=asked["severity"])
     if asked["issue_type"]:

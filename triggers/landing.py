@@ -23,6 +23,7 @@ from accounts.staff import within
 from connectors.models import Batch, Connector, RawEvent, SyncRun
 from connectors.selectors import with_progress
 from issues.models import Issue, Severity
+from issues.selectors import listed, to_decide
 from triggers.models import Notification, Task
 
 #: runs shown; more than that are not under way at once
@@ -57,8 +58,7 @@ COUNTS: dict[str, Callable[[HttpRequest], int]] = {"critical_issues": critical_i
 
 
 def _open_issues(request: HttpRequest) -> QuerySet[Issue]:
-    # a group stands for its members, here as in the inbox
-    return within(Issue.objects.filter(status=Issue.Status.OPEN, group=None), request, "organization")
+    return within(to_decide(Issue.objects.all()), request, "organization")
 
 
 def _dead_letters(request: HttpRequest) -> QuerySet[RawEvent]:
@@ -81,7 +81,7 @@ def _severities(request: HttpRequest) -> list[dict[str, Any]]:
 
 def _issues_today(request: HttpRequest, now: datetime) -> list[dict[str, Any]]:
     midnight = _midnight(request, now)
-    new = within(Issue.objects.filter(detected_at__gte=midnight, group=None), request, "organization").aggregate(
+    new = within(listed(Issue.objects.filter(detected_at__gte=midnight)), request, "organization").aggregate(
         new=Count("pk"), gone=Count("pk", filter=Q(status=Issue.Status.RESOLVED))
     )
     about = f"{new['gone']} of them gone by now" if new["gone"] else "detected since midnight"

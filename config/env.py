@@ -70,7 +70,14 @@ def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
 def url(name: str, schemes: tuple[str, ...]) -> str:
     """A URL with one of the ``schemes``, or "" where it is unset. The value may hold a password, so no message repeats it."""
     value = text(name)
-    scheme = urlsplit(value).scheme
+    try:
+        parts = urlsplit(value)
+        _ = parts.port  # reading it is what judges it
+    except ValueError:
+        raise ImproperlyConfigured(
+            f"{name} is no URL: its port must be a number, and signs such as / or @ in a password percent-encoded."
+        ) from None
+    scheme = parts.scheme
     if value and scheme not in schemes:
         wanted = " or ".join(f"{allowed}://" for allowed in schemes)
         raise ImproperlyConfigured(f"{name} must start with {wanted}{f', not {scheme}://' if scheme else ''}.")

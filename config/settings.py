@@ -324,7 +324,7 @@ SENTRY_DSN = env.text("SENTRY_DSN")
 METRICS_TOKEN = env.text("METRICS_TOKEN")
 #: host:port on which a worker or beat answers scrapers itself; unset where it shares a folder of values with a web process
 METRICS_LISTEN = env.address("METRICS_LISTEN")
-LOG_LEVEL = env.text("LOG_LEVEL", "INFO")
+LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
 LOG_FORMAT = env.choice("LOG_FORMAT", "plain", ("plain", "json"))
 LOGGING = logs.configuration(level=LOG_LEVEL, style=LOG_FORMAT)
 

@@ -117,3 +117,13 @@ def test_every_variable_read_stands_in_the_example() -> None:
 
 def _names(source: str) -> set[str]:
     return set(re.findall(r"env\.(?:text|flag|integer|listing|choice|url)\(\s*\"([A-Z_]+)\"", source))
+
+
+@pytest.mark.parametrize("written", ["postgresql://app:s3cret@db:port/x", "postgresql://app:s3/cret@db:5432/x", "postgresql://[::1/x"])
+def test_a_url_that_is_none_is_refused_without_repeating_it(monkeypatch: pytest.MonkeyPatch, written: str) -> None:
+    monkeypatch.setenv("SOME_URL", written)
+
+    with pytest.raises(ImproperlyConfigured, match=r"^SOME_URL is no URL") as refused:
+        env.url("SOME_URL", ("postgresql",))
+
+    assert "s3" not in str(refused.value)

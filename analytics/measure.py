@@ -17,7 +17,7 @@ from connectors.events import MOVING_EVENTS
 
 TABLES = {
     "move": """application_id bigint, rn bigint, event_id bigint, event_type text, job_id bigint, stage_id bigint, occurred_at timestamptz,
-               precision text, gap boolean, entry_gap float8""",
+               precision text, gap boolean, seen_from float8, seen_until float8""",
     "job_left_open": "job_id bigint, left_open_at timestamptz",
     "stage_place": "stage_id bigint primary key, place int",
     "derived": """entry_event_id bigint primary key, application_id bigint, n int, job_id bigint, stage_id bigint, entered_at timestamptz,

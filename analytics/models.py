@@ -173,7 +173,8 @@ class StageVisit(models.Model):
     exit_kind = models.CharField(max_length=12, choices=ExitKind.choices, null=True, db_collation="C")
     entry_precision = models.CharField(max_length=8, default=Precision.EXACT, db_collation="C")
     exit_precision = models.CharField(max_length=8, null=True, db_collation="C")
-    #: width of the interval a bounded entry lies in, seconds
+    #: how far a bounded entry may be off, seconds of working time (a business day of the job's calendar has 86,400);
+    #: infinity where its bounds were not told
     entry_gap = models.FloatField(default=0)
     #: business days of a closed visit outside its job's holds, by the calendar of job or organization
     bd = models.FloatField(null=True)

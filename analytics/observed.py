@@ -19,7 +19,7 @@ from connectors.events import Precision
 
 #: A visit this short was passed through: reached, but no duration.
 PASSED_THROUGH = timedelta(seconds=60)
-#: A bounded entry is only as good as its gap, seconds.
+#: A bounded entry is only as good as its gap: one business day, in seconds of working time (``StageVisit.entry_gap``).
 WIDEST_GAP = 86_400
 
 #: So many moves out of a stage within this time are a bulk move.
@@ -32,7 +32,7 @@ class Reason(StrEnum):
     ENTERED_BEFORE = "entered_before_window"
     ENTERED_AFTER = "entered_after_window"
     ENTRY_UNKNOWN = "entry_unknown"  #: it began before we watched
-    ENTRY_UNSURE = "entry_gap_over_a_day"  #: seen between two looks more than a day apart
+    ENTRY_UNSURE = "entry_gap_over_a_day"  #: seen between two looks more than a business day apart
     PASSED_THROUGH = "under_a_minute"
 
 

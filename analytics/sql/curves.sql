@@ -1,6 +1,6 @@
 -- Percentiles of the picked cells from the product-limit curve, people still waiting included, on the clocks asked for.
 -- Parameter: exits. Reads cell_visit, job_clock, job_hold; fills cell_curve.
--- Sample: entered in the window, entry exact or bounded by at most a day, at least a minute long, tracked from its start.
+-- Sample: entered in the window, entry exact or bounded by at most a business day, at least a minute long, tracked from its start.
 -- Days are cd or bd; those of a visit still open at as_of are counted here, bd as in derive_visits.sql.
 -- Median interval: log-log Greenwood band, 95 percent. (least(.., 600): exp() of less than -700 is an error in PostgreSQL, and 0 here.)
 -- S(t) = product over exit times of (1 - d/n): summed as logarithms, compared with a tolerance of 1e-9.

@@ -2,7 +2,8 @@
 -- exit_kind compares the pipeline orders of the two stages; a rejection within one business day (rounded as bd is; holds
 -- count, for they may be how the job left the open state) after the job left the open state is a clean-up (job_closed).
 -- bd of a closed visit: business days between its ends by the job's calendar, those on hold subtracted before the rounding
--- (analytics.clocks says why it rounds so). A calendar is gathered into arrays once and then searched, not joined: no sort
+-- (analytics.clocks says why it rounds so). entry_gap is the same between the two looks a bounded entry lies between, in seconds
+-- of which a business day has 86400: a weekend adds nothing to the doubt. Without looks nobody knows. A calendar is gathered into arrays once and then searched, not joined: no sort
 -- may come after it, or each row would carry it.
 insert into derived
 with calendar as materialized (
@@ -39,7 +40,13 @@ select v.event_id, v.application_id, v.n, v.job_id, v.stage_id,
        v.precision,
        case when v.left_at is null then null
             when v.next_gap then 'unknown' else v.next_precision end,
-       v.entry_gap,
+       case when v.precision <> 'bounded' then 0
+            when v.seen_from is null or v.seen_until is null then 'infinity' else
+           floor(greatest(0, business_days_at(v.seen_until, c.starts, c.before, c.rates) - business_days_at(v.seen_from, c.starts, c.before, c.rates)
+               - coalesce((select sum(business_days_at(least(v.seen_until, h.held_until), c.starts, c.before, c.rates)
+                                      - business_days_at(greatest(v.seen_from, h.held_from), c.starts, c.before, c.rates))
+                           from job_hold h where h.job_id = v.job_id and h.held_from < v.seen_until and h.held_until > v.seen_from), 0)
+           ) * 10000 + 0.50001) / 10000 * 86400 end,
        case when v.left_at is not null then
            floor(greatest(0, business_days_at(v.left_s, c.starts, c.before, c.rates) - business_days_at(v.entered_s, c.starts, c.before, c.rates)
                - coalesce((select sum(business_days_at(least(v.left_s, h.held_until), c.starts, c.before, c.rates)

@@ -5,12 +5,12 @@
 -- All windows share one order and the columns it needs are carried along, so that the events are sorted once.
 insert into move
 select application_id, row_number() over w, event_id, event_type, job_id, stage_id, occurred_at, precision,
-       coalesce(gap and stage_id = stage_before and job_id is not distinct from job_before, false), entry_gap
+       coalesce(gap and stage_id = stage_before and job_id is not distinct from job_before, false), seen_from, seen_until
 from (
     select p.*, lag(p.job_id) over w as job_before, lag(p.stage_id) over w as stage_before
     from (
         select e.application_id, e.event_id, e.event_type, e.stage_id, e.occurred_at, e.source_recorded_at, e.provider_event_id,
-               e.precision, e.gap, e.entry_gap,
+               e.precision, e.gap, e.seen_from, e.seen_until,
                -- the last job named so far
                coalesce(e.job_id, (array_agg(e.job_id) filter (where e.job_id is not null) over w)[count(e.job_id) over w]) as job_id
         from (
@@ -19,9 +19,10 @@ from (
                    case when l.event_type in ('application_created', 'stage_changed', 'application_reopened', 'application_moved')
                         then l.stage_to_id end as stage_id,
                    l.metadata @> '{"gap": true}' as gap,
-                   case when l.precision = 'bounded' and jsonb_typeof(l.metadata -> 'bounds') = 'array' then
-                       coalesce(date_part('epoch', (l.metadata -> 'bounds' ->> 1)::timestamptz
-                                                   - (l.metadata -> 'bounds' ->> 0)::timestamptz), 0) else 0 end as entry_gap
+                   case when l.precision = 'bounded' and jsonb_typeof(l.metadata -> 'bounds') = 'array'
+                        then date_part('epoch', (l.metadata -> 'bounds' ->> 0)::timestamptz) end as seen_from,
+                   case when l.precision = 'bounded' and jsonb_typeof(l.metadata -> 'bounds') = 'array'
+                        then date_part('epoch', (l.metadata -> 'bounds' ->> 1)::timestamptz) end as seen_until
             from touched t
             cross join lateral (
                 select c.id, c.application_id, c.event_type, c.job_id, c.stage_to_id, c.occurred_at, c.source_recorded_at,

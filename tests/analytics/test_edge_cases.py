@@ -162,6 +162,38 @@ def test_10_an_entry_known_to_three_days_is_counted_and_in_no_estimate(connector
     assert (cell["open"], cell["entered"], cell["p50"]["n"], left_out(cell)) == (1, 1, 0, ["entry_gap_over_a_day"])
 
 
+@pytest.mark.parametrize(
+    ("bounds", "business_days"),
+    [
+        ([at(4.75), at(7.5)], 0.75),  # Friday 18:00 to Monday 12:00
+        ([at(4.5), at(7.5)], 1.0),  # Friday noon to Monday noon
+        ([at(4.5), at(7.5) + timedelta(minutes=1)], 1.0007),
+        ([at(1), at(2.5)], 1.5),  # Tuesday to Wednesday noon: 36 hours, all of them working time
+        ([at(8), at(16)], 0.5),  # the job was on hold from Tuesday to the Wednesday after, but for half a day
+        (None, float("inf")),
+    ],
+)
+def test_10_a_bounded_entry_is_as_good_as_the_business_days_between_its_looks(
+    connector: Connector, api: Client, bounds: list[datetime] | None, business_days: float
+) -> None:
+    told = {"metadata": {"bounds": [bound.isoformat() for bound in bounds]}} if bounds else {}
+    moment = bounds[0] + (bounds[1] - bounds[0]) / 2 if bounds else at(4)
+    job = {"application_external_id": "", "candidate_external_id": "", "event_type": "job_status_changed"}
+    bring_in(
+        connector,
+        [
+            event("1", moment, "new", event_type=APPLIED, precision="bounded", **told),
+            event("2", at(21), "screen"),
+            event("h1", at(8.5), **job, metadata={"status": "on_hold"}),
+            event("h2", at(16), **job, metadata={"status": "open"}),
+        ],
+    )
+
+    assert StageVisit.objects.get(n=1).entry_gap == business_days * 86_400
+    cell = cells(api)["new"]
+    assert (cell["p50"]["n"], left_out(cell)) == ((1, []) if business_days <= 1 else (0, ["entry_gap_over_a_day"]))
+
+
 def test_11_an_entry_in_the_future_has_age_0(connector: Connector, api: Client) -> None:
     bring_in(connector, [event("1", ago(-0.5), "new", event_type=APPLIED)])
 

@@ -5,6 +5,7 @@ What judges the product must be right first; these tests need neither database n
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from random import Random
@@ -508,7 +509,7 @@ def test_small_samples_show_nothing() -> None:
         (visit(3, entered=90), "entered after the window"),
         (visit(3, entry_precision="unknown"), "nobody knows since when"),
         (visit(3, entry_precision="bounded", entry_gap=DAY + 1.0), "known to within more than a day"),
-        (visit(3, entry_precision="bounded", entry_gap=None), "known to within nobody says what"),
+        (visit(3, entry_precision="bounded", entry_gap=math.inf), "known to within nobody says what"),
         (visit(59 / DAY), "only passing through"),
     ],
 )
@@ -542,7 +543,7 @@ def test_the_two_curves_agree_on_random_histories(history: History, day: int) ->
     exits: list[float] = []
     cut_off: list[float] = []
     for v in visits:
-        if v.entered_at >= as_of or v.entry_precision == "unknown" or (v.entry_gap or 0) > DAY:
+        if v.entered_at >= as_of or v.entry_precision == "unknown" or v.entry_gap > DAY:
             continue
         seconds = (min(v.left_at or as_of, as_of) - v.entered_at).total_seconds()
         if seconds >= 60:

@@ -85,7 +85,7 @@ def _observed(
         return None
     if visit.entry_precision == "unknown":
         return None
-    if visit.entry_precision == "bounded" and (visit.entry_gap is None or visit.entry_gap > LONGEST_GAP):
+    if visit.entry_precision == "bounded" and visit.entry_gap > LONGEST_GAP:
         return None
     left = visit.left_at if visit.left_at is not None and visit.left_at <= as_of else None
     length = (left or as_of) - visit.entered_at

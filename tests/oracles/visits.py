@@ -17,12 +17,15 @@ The rules, where a sentence of the definitions leaves room:
 - A gap tells of something unseen between two events that name the same place. If a late event fills it in
   (A, B, A flagged as gap), what it tells counts, and the flag no longer does.
 - "Within one business day" counts Mondays to Fridays in UTC, to four decimals; holds count as any time.
+- What a bounded entry may be off by counts like a duration: Mondays to Fridays in UTC outside the job's holds, to four
+  decimals of a day. Without bounds it may be off by anything.
 - A job that is not known to be anything else is open. Each change from open to any other status is a moment at
   which it left the open state.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -79,7 +82,7 @@ class LedgerEvent:
 
 @dataclass(frozen=True)
 class Visit:
-    """One unbroken stay. ``entry_gap``: seconds a bounded entry is uncertain by, None where not told."""
+    """One unbroken stay. ``entry_gap``: working seconds a bounded entry is uncertain by."""
 
     n: int
     entry_event_id: str
@@ -90,7 +93,7 @@ class Visit:
     exit_kind: str | None
     entry_precision: str
     exit_precision: str | None
-    entry_gap: float | None = 0.0
+    entry_gap: float = 0.0
     #: entered straight from the visit before, not from nowhere; only the fold itself asks
     is_straight: bool = field(default=False, compare=False)
 
@@ -144,7 +147,7 @@ def fold(
 ) -> Folded:
     """The visits and the snapshot of one application, as a function of the set of its events."""
     ordered = in_fold_order(events)
-    visits = _walk([event for event in ordered if event.moves], stage_order or {})
+    visits = _walk([event for event in ordered if event.moves], stage_order or {}, job_statuses or {})
     visits = _corrected(visits)
     visits = [_cleaned_up(visit, job_statuses or {}, job_closed_within) for visit in visits]
     visits = [replace(visit, n=n) for n, visit in enumerate(visits, start=1)]
@@ -214,7 +217,7 @@ def _from_normalized(event: NormalizedEvent) -> LedgerEvent:
 # --- the fold ----------------------------------------------------------------------------------------------------------
 
 
-def _walk(moving: Sequence[LedgerEvent], stage_order: StageOrder) -> list[Visit]:
+def _walk(moving: Sequence[LedgerEvent], stage_order: StageOrder, job_statuses: JobHistory) -> list[Visit]:
     """Every stay between two moving events, before any correction."""
     done: list[Visit] = []
     running: Visit | None = None
@@ -232,7 +235,8 @@ def _walk(moving: Sequence[LedgerEvent], stage_order: StageOrder) -> list[Visit]
             done.append(_ended(running, event, "gap"))
         elif running is not None:
             done.append(_ended(running, event, _exit_kind(running, event, job, stage_order)))
-        running = None if event.stage_to is None else _begun(event, job, event.stage_to, is_straight=running is not None)
+        gap = _gap(event, job_statuses.get(job or "", ()))
+        running = None if event.stage_to is None else _begun(event, job, event.stage_to, gap=gap, is_straight=running is not None)
     return done if running is None else [*done, running]
 
 
@@ -254,7 +258,7 @@ def _exit_kind(running: Visit, event: LedgerEvent, job: str | None, stage_order:
     return "advanced" if after > before else "moved_back"
 
 
-def _begun(event: LedgerEvent, job: str | None, stage: str, *, is_straight: bool) -> Visit:
+def _begun(event: LedgerEvent, job: str | None, stage: str, *, gap: float, is_straight: bool) -> Visit:
     return Visit(
         n=0,
         entry_event_id=event.provider_event_id,
@@ -265,19 +269,25 @@ def _begun(event: LedgerEvent, job: str | None, stage: str, *, is_straight: bool
         exit_kind=None,
         entry_precision=event.precision,
         exit_precision=None,
-        entry_gap=_gap(event),
+        entry_gap=gap,
         is_straight=is_straight,
     )
 
 
-def _gap(event: LedgerEvent) -> float | None:
+def _gap(event: LedgerEvent, job_history: Sequence[tuple[datetime, str]]) -> float:
     if event.precision != "bounded":
         return 0.0
     bounds = event.metadata.get("bounds")
     if not bounds:
-        return None
-    earliest, latest = (datetime.fromisoformat(bound) for bound in bounds)
-    return (latest - earliest).total_seconds()
+        return math.inf
+    earliest, latest = (datetime.fromisoformat(bound).astimezone(UTC) for bound in bounds)
+    seconds = _working_seconds(earliest, latest)
+    for number, (at, status) in enumerate(job_history):
+        if status == "on_hold":
+            until = job_history[number + 1][0] if number + 1 < len(job_history) else latest
+            if at < latest and until > earliest:
+                seconds -= _working_seconds(max(at, earliest), min(until, latest))
+    return round(seconds / 86_400, 4) * 86_400
 
 
 def _ended(visit: Visit, event: LedgerEvent, exit_kind: str) -> Visit:

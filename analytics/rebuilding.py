@@ -6,9 +6,12 @@ too, counts what they would have changed, and rolls back. A quiet installation s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from itertools import chain, islice
+from typing import TypeVar
 
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
@@ -22,6 +25,13 @@ from ats.services import read_pipelines, refresh_snapshots_of
 from config import sql
 
 CHUNK = 20_000
+#: jobs whose cells are computed in one transaction: the road waits for them no longer than for a refresh
+JOBS_AT_ONCE = 250
+#: connections that go through chunks side by side: PostgreSQL gives each a core, and the road keeps the others
+CONNECTIONS = 2
+
+Piece = TypeVar("Piece")
+Told = TypeVar("Told")
 
 
 @dataclass
@@ -43,35 +53,63 @@ class Drift:
 def rebuild(*, organization_id: int, check: bool = False, progress: Callable[[int], None] = lambda done: None) -> Drift:
     """Recompute all derived rows of an organization; with ``check`` only report. ``progress`` gets applications done."""
     drift = Drift()
-    for ids in _chunks(organization_id):
+
+    def fold_again(ids: Sequence[int]) -> tuple[int, int, int]:
+        return len(ids), *_fold_again(organization_id, ids, check=check)
+
+    def measure_again(job_ids: Sequence[int]) -> int:
         with _unhurried(undo=check) as cursor:
-            drift.snapshots += refresh_snapshots_of(cursor, ids)
-            sql.plan_for_all(cursor)
-            read_pipelines(cursor, organization_id)
-            fold.derive(cursor, organization_id=organization_id)
-            fold.write(cursor, organization_id=organization_id, window_days=services.WINDOW_DAYS)
-            cursor.execute("select coalesce(sum(changes), 0) from cell_delta")
-            drift.visits += int(cursor.fetchone()[0])
-        progress(len(ids))
+            return services.recompute_cells(cursor, organization_id=organization_id, job_ids=job_ids, now=timezone.now(), store=not check)
+
+    for done, snapshots, visits in _side_by_side(fold_again, _chunks(organization_id)):
+        drift.snapshots += snapshots
+        drift.visits += visits
+        progress(done)
     with _unhurried(undo=check) as cursor:
         drift.counters = _mend_counters(cursor, organization_id)
-    with _unhurried() as cursor:
-        drift.percentiles = _percentile_drift(cursor, organization_id)
+    drift.percentiles = sum(_side_by_side(measure_again, _jobs(organization_id)))
     if not check:
-        _measure_again(organization_id)
+        with _unhurried():
+            baselines.refresh(organization_id, as_of=timezone.now())
     return drift
 
 
-def _measure_again(organization_id: int) -> None:
-    """All percentiles and baselines as of now."""
-    with _unhurried():
-        StageMetric.objects.filter(organization_id=organization_id).update(dirty=True)
-    refreshed = services.CELLS_AT_ONCE
-    while refreshed == services.CELLS_AT_ONCE:
-        with _unhurried():
-            refreshed = len(services.refresh_cells(organization_id=organization_id, as_of=timezone.now()))
-    with _unhurried():
-        baselines.refresh(organization_id, as_of=timezone.now())
+def _fold_again(organization_id: int, ids: Sequence[int], *, check: bool) -> tuple[int, int]:
+    """Snapshots and visits of some applications; how many of each differed."""
+    with _unhurried(undo=check) as cursor:
+        snapshots = refresh_snapshots_of(cursor, list(ids))
+        sql.plan_for_all(cursor)
+        read_pipelines(cursor, organization_id)
+        fold.derive(cursor, organization_id=organization_id)
+        fold.write(cursor, organization_id=organization_id, window_days=services.WINDOW_DAYS)
+        cursor.execute("select coalesce(sum(changes), 0) from cell_delta")
+        return snapshots, int(cursor.fetchone()[0])
+
+
+def _side_by_side(work: Callable[[Piece], Told], pieces: Iterator[Piece]) -> Iterator[Told]:
+    """What ``work`` says of each piece, in no order: on ``CONNECTIONS`` connections, where there is more than one piece.
+
+    Pieces are taken as they are needed. The first error ends it, once the pieces begun are done.
+    """
+    first = list(islice(pieces, 2))
+    if len(first) < 2:
+        yield from map(work, first)
+        return
+
+    def alone(piece: Piece) -> Told:
+        try:
+            return work(piece)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(CONNECTIONS) as threads:
+        running: set[Future[Told]] = set()
+        for piece in chain(first, pieces):
+            if len(running) == CONNECTIONS:
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                yield from (each.result() for each in done)
+            running.add(threads.submit(alone, piece))
+        yield from (each.result() for each in running)
 
 
 def _chunks(organization_id: int) -> Iterator[list[int]]:
@@ -82,6 +120,13 @@ def _chunks(organization_id: int) -> Iterator[list[int]]:
     ):
         yield ids
         last = ids[-1]
+
+
+def _jobs(organization_id: int) -> Iterator[list[int]]:
+    """Ids of the jobs that have cells, some at a time."""
+    cells = StageMetric.objects.filter(organization_id=organization_id)
+    jobs = list(cells.order_by("job_id").values_list("job_id", flat=True).distinct())
+    return (jobs[start : start + JOBS_AT_ONCE] for start in range(0, len(jobs), JOBS_AT_ONCE))
 
 
 @contextmanager
@@ -95,6 +140,8 @@ def _unhurried(*, undo: bool = False) -> Iterator[CursorWrapper]:
 
 
 def _mend_counters(cursor: CursorWrapper, organization_id: int) -> int:
+    # few groups of very many visits: sorting those, as the rest of this work likes it, would take most of the time
+    cursor.execute("set local enable_hashagg = on; set local work_mem = '64MB'")
     cursor.execute(sql.text("analytics", "counter_drift"), {"organization": organization_id, "exits": list(EXITS)})
     wrong = cursor.fetchall()
     if wrong:
@@ -107,16 +154,3 @@ def _mend_counters(cursor: CursorWrapper, organization_id: int) -> int:
             [(organization_id, *row, services.WINDOW_DAYS) for row in sorted(wrong)],
         )
     return len(wrong)
-
-
-def _percentile_drift(cursor: CursorWrapper, organization_id: int) -> int:
-    """Clean cells whose stored percentiles are not what the visits give for the moment they were computed."""
-    services.make_refresh_tables(cursor)
-    cursor.execute(
-        """insert into refreshed select id, job_id, stage_id, computed_at, false from analytics_stagemetric
-           where organization_id = %s and not dirty and computed_at is not null""",
-        [organization_id],
-    )
-    services.compute_cells(cursor)
-    cursor.execute(sql.text("analytics", "curve_drift"))
-    return int(cursor.fetchone()[0])

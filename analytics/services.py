@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
@@ -101,6 +102,31 @@ def refresh_cells(*, organization_id: int, as_of: datetime, aged: bool = True) -
             _store(cursor, STAGE_CELLS)
             _store(cursor, CATEGORY_CELLS)
         return picked
+
+
+def recompute_cells(cursor: CursorWrapper, *, organization_id: int, job_ids: Sequence[int], now: datetime, store: bool) -> int:
+    """Compute all cells of some jobs, each as of the moment of its stored numbers (those without any as of ``now``).
+
+    Returns in how many cells the stored percentiles and windows were not what the visits give; ``store`` writes all of them.
+    """
+    make_refresh_tables(cursor)
+    cursor.execute(
+        f"""insert into refreshed
+            select id, job_id, stage_id, case when dirty or computed_at is null then %(now)s else computed_at end, %(store)s
+            from analytics_stagemetric
+            where organization_id = %(organization)s and job_id = any(%(jobs)s) and (%(store)s or not dirty and computed_at is not null)
+            order by job_id, stage_id {"for update" if store else ""}""",  # noqa: S608 (no part comes from outside)
+        {"now": now, "store": store, "organization": organization_id, "jobs": list(job_ids)},
+    )
+    if store:
+        sql.run(cursor, "analytics", "pool_cells", {"organization": organization_id})
+    compute_cells(cursor)
+    cursor.execute(sql.text("analytics", "curve_drift"))
+    drift = int(cursor.fetchone()[0])
+    if store:
+        _store(cursor, STAGE_CELLS)
+        _store(cursor, CATEGORY_CELLS)
+    return drift
 
 
 def make_refresh_tables(cursor: CursorWrapper) -> None:

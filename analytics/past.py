@@ -30,6 +30,7 @@ from known_visit
 """
 
 #: Whoever has an event recorded since, or was in a job whose status was recorded since (holds, clean-ups).
+#: The ledger's block ranges (``event_recorded``) leave out what was written before: a question about yesterday reads a day.
 CHANGED_SINCE = """
 insert into touched
 select application_id from ats_candidateevent

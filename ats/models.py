@@ -6,6 +6,7 @@ ids it has just read in the same transaction; a trigger per key and row would ha
 
 from __future__ import annotations
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
@@ -202,6 +203,8 @@ class CandidateEvent(models.Model):
             models.Index(fields=["job", "occurred_at"], name="event_job_status", condition=Q(event_type="job_status_changed")),
             # interviews, feedback, offers and mails that say who wrote them: few, and asked for person by person
             models.Index(fields=["application"], name="event_appointment", condition=APPOINTMENT),
+            # what was recorded since a moment (answers about the past): rows come in that order, and a range of blocks costs no insert
+            BrinIndex(fields=["recorded_at"], name="event_recorded", pages_per_range=32, autosummarize=True),
         ]
 
     def __str__(self) -> str:

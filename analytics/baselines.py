@@ -20,7 +20,8 @@ from accounts.models import Organization
 from analytics.bands import Yardstick, yardstick
 from analytics.estimators import ENOUGH_EXITS, MIN_EXITS, Unit
 from analytics.models import Baseline, BaselineRun, StageMetric, StageTarget
-from analytics.samples import Pick, Summary, baseline_picks, measured
+from analytics.samples import Summary
+from analytics.stays import Stays
 from ats.models import Job
 from connectors.events import StageCategory
 
@@ -129,31 +130,41 @@ def comparable(recent: Summary) -> bool:
 
 
 # --- computed for any moment -----------------------------------------------------------------------
-def circles_at(circles: Iterable[Circle], peers: Peers, as_of: datetime, *, known_by: datetime | None = None) -> dict[Circle, Summary]:
-    """The baselines of some circles as of a moment."""
-    numbered = dict(enumerate(circles))
-    picks = [pick for number, circle in numbered.items() for pick in baseline_picks(number, peers.cells(circle), as_of)]
-    found = measured(picks, known_by=known_by)
-    return {circle: found.curve(number) for number, circle in numbered.items()}
+def circles_at(
+    circles: Iterable[Circle], peers: Peers, as_of: datetime, *, known_by: datetime | None = None, stays: Stays | None = None
+) -> dict[Circle, Summary]:
+    """The baselines of some circles as of a moment. ``stays``: where those of all their cells have been read already."""
+    circles = list(circles)
+    if stays is None:
+        stays = Stays.at({cell for circle in circles for cell in peers.cells(circle)}, as_of, known_by=known_by)
+    found: dict[Circle, Summary] = {}
+    for whole in (True, False):  # departments do not overlap, but each lies in its organization
+        level = [circle for circle in circles if (circle[1] is None) is whole]
+        found |= zip(level, stays.curves([peers.cells(circle) for circle in level]), strict=True)
+    return found
 
 
 def others_at(
-    wanted: Sequence[tuple[Job, str]], peers: Peers, as_of: datetime, *, known_by: datetime | None = None
+    wanted: Sequence[tuple[Job, str]],
+    peers: Peers,
+    as_of: datetime,
+    *,
+    known_by: datetime | None = None,
+    stays: Stays | None = None,
 ) -> dict[tuple[int, str], Usual]:
     """Per (job, category) how long the category takes in other jobs; missing where nowhere 20 exits are found."""
     found: dict[tuple[int, str], Usual] = {}
     for level in (Baseline.Level.DEPARTMENT, Baseline.Level.ORGANIZATION):
-        picks: list[Pick] = []
-        numbered: dict[int, tuple[int, str]] = {}
-        for number, (job, category) in enumerate(wanted):
+        asking: dict[Circle, list[int]] = defaultdict(list)
+        for job, category in wanted:
             circle = dict(circles_of(job, category)).get(level)
             if circle is not None and (job.pk, category) not in found:
-                numbered[number] = (job.pk, category)
-                picks += baseline_picks(number, peers.cells(circle, without=job.pk), as_of)
-        curves = measured(picks, known_by=known_by)
-        for number, key in numbered.items():
-            if curves.curve(number).n_exits >= ENOUGH_EXITS:
-                found[key] = Usual(level, curves.curve(number))
+                asking[circle].append(job.pk)
+        read = stays or Stays.at({cell for circle in asking for cell in peers.cells(circle)}, as_of, known_by=known_by)
+        for circle, jobs in asking.items():
+            for job_id, summary in read.curves_without(peers.cells(circle), jobs).items():
+                if summary.n_exits >= ENOUGH_EXITS:
+                    found[job_id, circle[2]] = Usual(level, summary)
     return found
 
 
@@ -192,7 +203,9 @@ def refresh(organization_id: int, *, as_of: datetime) -> bool:
             return False
     started = perf_counter()
     peers = Peers.of([organization_id])
-    summaries = circles_at(peers.circles(), peers, as_of)
+    circles = peers.circles()
+    stays = Stays.at({cell for circle in circles for cell in peers.cells(circle)}, as_of)
+    summaries = circles_at(circles, peers, as_of, stays=stays)
     fields = ("n", "n_exits", "n_open", "p50", "p85", "longest")
     Baseline.objects.filter(organization=organization_id).exclude(computed_at=as_of).update(
         computed_at=as_of, n=0, n_exits=0, n_open=0, p50=None, p85=None, longest=None
@@ -213,14 +226,14 @@ def refresh(organization_id: int, *, as_of: datetime) -> bool:
         unique_fields=["organization", "level", "department", "category"],
         update_fields=["computed_at", *fields],
     )
-    _refresh_others(organization_id, peers, as_of)
+    _refresh_others(organization_id, peers, stays, as_of)
     BaselineRun.objects.update_or_create(
         organization_id=organization_id, defaults={"computed_at": as_of, "seconds": perf_counter() - started}
     )
     return True
 
 
-def _refresh_others(organization_id: int, peers: Peers, as_of: datetime) -> None:
+def _refresh_others(organization_id: int, peers: Peers, stays: Stays, as_of: datetime) -> None:
     """Comparisons of cells with recent exits, those not looked at for longest first, as many as one run may read."""
     waiting = (
         StageMetric.objects.filter(organization=organization_id, recent_n_exits__gte=MIN_EXITS[0][1])
@@ -239,7 +252,7 @@ def _refresh_others(organization_id: int, peers: Peers, as_of: datetime) -> None
                 break
             wanted[key] = (metric.job, metric.stage.category)
         chosen.append(metric)
-    found = others_at(list(wanted.values()), peers, as_of)
+    found = others_at(list(wanted.values()), peers, as_of, stays=stays)
     for metric in chosen:
         usual = found.get((metric.job_id, metric.stage.category))
         metric.others_at = as_of

@@ -126,15 +126,20 @@ def measured(picks: Sequence[Pick], *, known_by: datetime | None = None) -> Meas
             {cell: Counts(**numbers) for cell, numbers in told.counts.items()},
         )
     with transaction.atomic(), connection.cursor() as cursor:
-        make_tables(cursor)
-        lines = (
-            f"{p.cell}\t{p.job_id}\t{p.stage_id}\t{sql.NULL if p.place is None else p.place}\t{p.since.isoformat()}\t{p.until.isoformat()}"
-            f"\t{p.as_of.isoformat()}\t{{{','.join(p.clocks)}}}\t{'t' if p.counted else 'f'}\n"
-            for p in picks
-        )
-        sql.copy_rows(cursor, "picked", lines)
+        pick(cursor, picks)
         compute(cursor, known_by=known_by)
         return fetch(cursor)
+
+
+def pick(cursor: CursorWrapper, picks: Sequence[Pick]) -> None:
+    """Empty tables but for ``picked``."""
+    make_tables(cursor)
+    lines = (
+        f"{p.cell}\t{p.job_id}\t{p.stage_id}\t{sql.NULL if p.place is None else p.place}\t{p.since.isoformat()}\t{p.until.isoformat()}"
+        f"\t{p.as_of.isoformat()}\t{{{','.join(p.clocks)}}}\t{'t' if p.counted else 'f'}\n"
+        for p in picks
+    )
+    sql.copy_rows(cursor, "picked", lines)
 
 
 def make_tables(cursor: CursorWrapper) -> None:
@@ -145,7 +150,18 @@ def make_tables(cursor: CursorWrapper) -> None:
 
 def compute(cursor: CursorWrapper, *, known_by: datetime | None = None) -> None:
     """Fill ``cell_curve`` and ``cell_window`` for the rows in ``picked``."""
-    parameters = {"exits": list(EXITS)}
+    gather(cursor, known_by=known_by)
+    sql.run(cursor, "analytics", "window_counts", {"exits": list(EXITS)})
+    cursor.execute(of_sample("curves"), {"exits": list(EXITS)})
+
+
+def of_sample(name: str) -> str:
+    """A statement that begins with the sample."""
+    return sql.text("analytics", name).replace("{sample}", sql.text("analytics", "sample"))
+
+
+def gather(cursor: CursorWrapper, *, known_by: datetime | None = None) -> None:
+    """Fill ``cell_visit`` for the rows in ``picked``, and what is needed to count their days."""
     cursor.execute("insert into job_clock select distinct job_id from picked")
     cursor.execute(
         """select distinct j.organization_id from job_clock k
@@ -159,8 +175,6 @@ def compute(cursor: CursorWrapper, *, known_by: datetime | None = None) -> None:
     sql.run(cursor, "analytics", "job_holds", {"known_by": known_by})
     sql.run(cursor, "analytics", "places", {"categories": [str(category) for category in CATEGORY_RANK]})
     sql.run(cursor, "analytics", "cell_visits")
-    sql.run(cursor, "analytics", "window_counts", parameters)
-    sql.run(cursor, "analytics", "curves", parameters)
 
 
 def fetch(cursor: CursorWrapper) -> Measured:

@@ -112,6 +112,14 @@ def measured(picks: Sequence[Pick], *, known_by: datetime | None) -> Wide:
         return _Computation(picks, jobs, visits, known_by).run(exits)
 
 
+def stays(picks: Sequence[Pick], *, known_by: datetime | None) -> tuple[Array, Array, Array, Array]:
+    """The sample of the picked cells on their first clock, a row per stay: cell, days, whether it ended in an exit, is open."""
+    jobs = list(Job.objects.filter(pk__in={pick.job_id for pick in picks}).select_related("organization"))
+    with _turn:
+        visits, _ = _read(picks[0], sorted({job.organization_id for job in jobs}))
+        return _Computation(picks, jobs, visits, known_by).stays()
+
+
 def _read(pick: Pick, organizations: list[int]) -> tuple[dict[str, Array], list[tuple[int, int, int]]]:
     asked: dict[str, Any] = {
         "since": pick.since, "until": pick.until, "as_of": pick.as_of, "kinds": list(KINDS), "organizations": organizations,
@@ -122,11 +130,16 @@ def _read(pick: Pick, organizations: list[int]) -> tuple[dict[str, Array], list[
         exits = cursor.fetchall()
         with psycopg.Cursor(connection.connection) as arrays:  # Django's own cursors speak text only
             arrays.execute(_VISITS, asked, binary=True)
-            assert arrays.pgresult is not None, "a statement that was executed has a result"
-            visits = {name: _array(arrays.pgresult.get_value(0, place), kind) for place, (name, kind) in enumerate(COLUMNS)}
+            visits = dict(zip((name for name, _ in COLUMNS), arrays_of(arrays, [kind for _, kind in COLUMNS]), strict=True))
         transaction.set_rollback(True)  # nothing was written, and the plans of others are theirs again
     packed = visits.pop("packed")
     return visits | {"n": packed >> 6, "kind": (packed >> 1) & 31, "well_dated": (packed & 1).astype(bool)}, exits
+
+
+def arrays_of(cursor: psycopg.Cursor[Any], kinds: Sequence[str]) -> list[Array]:
+    """The columns of the one row that a statement executed with ``binary=True`` gave, each an array of this kind."""
+    assert cursor.pgresult is not None, "a statement that was executed has a result"
+    return [_array(cursor.pgresult.get_value(0, place), kind) for place, kind in enumerate(kinds)]
 
 
 def _array(value: bytes | None, kind: str) -> Array:
@@ -148,6 +161,10 @@ class _Computation:
         for name, values in visits.items():
             setattr(self, name, values[order])
         self._place_visits(picks)
+        self._entry = (self.cell >= 0) & (self.entered >= self._since) & (self.entered < self._until) & (self.entered <= self._now)
+        self._over = self.left <= self._now
+        self._ends = np.isin(self.kind, [KINDS.index(kind) + 1 for kind in EXITS])
+        self._lasted = np.minimum(self.left, self._now) - self.entered
 
     application: Array
     n: Array
@@ -179,18 +196,16 @@ class _Computation:
         self.place = places[where[len(keys) :]]
 
     def run(self, exits: list[tuple[int, int, int]]) -> Wide:
-        entry = (self.cell >= 0) & (self.entered >= self._since) & (self.entered < self._until) & (self.entered <= self._now)
-        over = self.left <= self._now
-        ends = np.isin(self.kind, [KINDS.index(kind) + 1 for kind in EXITS])
-        lasted = np.minimum(self.left, self._now) - self.entered
-        sample = entry & (self.entered < self._now) & self.well_dated & (lasted >= MINUTE)
         curves: dict[tuple[int, str], tuple[Any, ...]] = {}
         for clock in self._clocks:
-            chosen = np.flatnonzero(sample)
-            days = lasted[chosen] / 86_400e6 if clock == Unit.CALENDAR_DAYS else self._business_days(chosen, over)
-            told = product_limit(self.cell[chosen], days, (over & ends)[chosen], ~over[chosen])
-            curves |= {(int(self._cells[cell]), clock): summary for cell, summary in told.items()}
-        return Wide(curves, self._counts(entry, over, ends, lasted, exits) if self._counted else {})
+            curves |= {(cell, clock): summary for cell, summary in product_limit(*self.stays(clock)).items()}
+        return Wide(curves, self._counts(exits) if self._counted else {})
+
+    def stays(self, clock: str | None = None) -> tuple[Array, Array, Array, Array]:
+        chosen = np.flatnonzero(self._entry & (self.entered < self._now) & self.well_dated & (self._lasted >= MINUTE))
+        bd = (clock or self._clocks[0]) == Unit.BUSINESS_DAYS
+        days = self._business_days(chosen, self._over) if bd else self._lasted[chosen] / 86_400e6
+        return self._cells[self.cell[chosen]], days, (self._over & self._ends)[chosen], ~self._over[chosen]
 
     def _business_days(self, chosen: Array, over: Array) -> Array:
         """Stored for visits that are over, counted here for those that were not at the question's moment."""
@@ -212,13 +227,12 @@ class _Computation:
     def _earliest(self, visits: Array) -> datetime:
         return max(_moment(int(self.entered[visits].min())), BEGINNING) if len(visits) else self._as_of
 
-    def _counts(
-        self, entry: Array, over: Array, ends: Array, lasted: Array, exits: list[tuple[int, int, int]]
-    ) -> dict[int, dict[str, Any]]:
+    def _counts(self, exits: list[tuple[int, int, int]]) -> dict[int, dict[str, Any]]:
+        entry, over, lasted = self._entry, self._over, self._lasted
         advanced, last_end = self._ways(over)
         first = entry & self._first_in_cell()
         staying = first & ~advanced
-        completed = entry & over & ends & (lasted >= MINUTE)
+        completed = entry & over & self._ends & (lasted >= MINUTE)
         seconds = np.bincount(self.cell[completed], lasted[completed] / 1e6, len(self._cells))
         masks = {
             "entered": entry,

@@ -15,6 +15,7 @@ from typing import Any
 
 from celery import Celery
 from celery.signals import beat_init, before_task_publish, task_postrun, task_prerun, worker_process_init, worker_ready, worker_shutdown
+from django.conf import settings
 
 from config import correlation, telemetry_folder
 from config.processes import die_with_parent
@@ -32,6 +33,12 @@ app.autodiscover_tasks()
 def _end_with_the_worker(**_: Any) -> None:
     """A pool process outlives a killed worker otherwise: its siblings hold the pipes whose end it waits for."""
     die_with_parent(signal.SIGKILL)
+
+
+@worker_process_init.connect
+def _leave_the_screens_their_time(**_: Any) -> None:
+    """An import may take every core there is; the web process, in which thousands wait for a millisecond of it, goes first."""
+    os.nice(settings.WORKER_NICENESS)
 
 
 @worker_process_init.connect

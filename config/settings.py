@@ -200,6 +200,8 @@ CELERY_TASK_RETRY_ON_WORKER_LOST = True
 CELERY_TASK_ANNOTATIONS = {"*": {"default_retry_delay": 3}}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_DISABLE_PREFETCH = True
+#: how much a worker's processes give way to the others on the same machine (nice(1): 0 not at all, 19 entirely)
+WORKER_NICENESS = env.integer("WORKER_NICENESS", 10, maximum=19)
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 1000
 CELERY_WORKER_MAX_MEMORY_PER_CHILD = 600_000  # kB
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 10.0

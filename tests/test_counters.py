@@ -8,7 +8,9 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psutil
 import pytest
+from django.conf import settings
 from django.db.models import Count, Sum
 from django.utils import timezone
 
@@ -46,7 +48,7 @@ def test_four_children_count_what_the_rows_say(live_stack: LiveStack, tmp_path: 
     live_stack.environment[telemetry_folder.VARIABLE] = str(tmp_path / "values")
     connector = file_connector()
     Connector.objects.update(fresh_at=timezone.now())  # so that rules may judge
-    live_stack.worker(concurrency=4)
+    worker = live_stack.worker(concurrency=4)
     web = live_stack.web()
 
     for n in range(12):
@@ -83,6 +85,9 @@ def test_four_children_count_what_the_rows_say(live_stack: LiveStack, tmp_path: 
     for rule, count in churn.items():
         assert total(samples, "stagewatch_issue_transitions_total", f'rule="{rule}"', 'by="rule"') == count
     assert total(samples, "stagewatch_followups_total", 'outcome="opened"') == Task.objects.count() > 0
+    own = psutil.Process()
+    given_way = {child.nice() for child in psutil.Process(worker.process.pid).children()}
+    assert given_way == {min(19, own.nice() + settings.WORKER_NICENESS)}, "an import must leave the screens their time"
     pids = {path.stem.rpartition("_")[2] for path in (tmp_path / "values").glob("counter_*.db")}
     assert len(pids) > 4, "one process did it all"
     labels = {label for name in samples if name.startswith("stagewatch_") for label in re.findall(r'(\w+)="([^"]*)"', name)}

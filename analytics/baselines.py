@@ -180,11 +180,18 @@ def kept_circles(organization_ids: Iterable[int]) -> dict[Circle, Summary]:
 
 
 def refresh_due(organization_id: int, *, now: datetime | None = None) -> bool:
-    """Compute an organization's baselines again if their time has come; True if so."""
+    """Compute an organization's baselines again if their time has come; True if so.
+
+    That is when cells have been refreshed since, as often as ``SHARE`` allows; otherwise when ``STALE``.
+    """
     now = now or timezone.now()
     run = BaselineRun.objects.filter(organization=organization_id).first()
-    if run is not None and now - run.computed_at < min(max(timedelta(seconds=run.seconds / SHARE), timedelta(seconds=30)), STALE):
-        return False
+    if run is not None:
+        age = now - run.computed_at
+        if age < min(max(timedelta(seconds=run.seconds / SHARE), timedelta(seconds=30)), STALE):
+            return False
+        if age < STALE and not StageMetric.objects.filter(organization=organization_id, computed_at__gt=run.computed_at).exists():
+            return False
     return refresh(organization_id, as_of=now)
 
 

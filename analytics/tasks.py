@@ -49,8 +49,9 @@ def refresh() -> None:
 
 
 def _refresh() -> None:
-    if services.refresh_dirty(aged=False):
-        baselines.refresh_all_due()
+    services.refresh_dirty(aged=False)
+    # also where the batches refreshed their cells themselves: a first sync would wait a quarter of an hour for its baselines
+    baselines.refresh_all_due()
 
 
 @shared_task(name="analytics.refresh_aged")

@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Organization
-from analytics import baselines, services
+from analytics import baselines, services, tasks
 from analytics.models import Baseline, StageMetric, StageTarget
 from ats.models import Job, Stage
 from connectors.events import StageCategory
@@ -259,3 +259,23 @@ def test_the_next_run_waits_in_proportion_to_the_last(job: Job, screen: Stage) -
     assert baselines.refresh_due(job.organization_id, now=NOW) is True
     assert baselines.refresh_due(job.organization_id, now=NOW + timedelta(seconds=5)) is False
     assert baselines.refresh_due(job.organization_id, now=NOW + timedelta(hours=2)) is True
+
+
+def test_between_times_it_runs_only_when_cells_have_been_refreshed_since(job: Job, screen: Stage) -> None:
+    past(job, screen, 1, 1)
+    assert baselines.refresh_due(job.organization_id, now=NOW) is True
+    later = NOW + timedelta(minutes=30)
+
+    assert baselines.refresh_due(job.organization_id, now=later) is False
+    StageMetric.objects.update(computed_at=NOW + timedelta(minutes=1))
+    assert baselines.refresh_due(job.organization_id, now=later) is True
+
+
+def test_cells_that_batches_refreshed_themselves_get_baselines_at_the_next_beat(job: Job, screen: Stage) -> None:
+    past(job, screen, 1, 20, ended_days_ago=40)
+    services.refresh_cells(organization_id=job.organization_id, as_of=NOW)
+    StageMetric.objects.update(dirty=False)
+
+    tasks.refresh()
+
+    assert Baseline.objects.get(level="organization", category="screen").n_exits == 20

@@ -97,7 +97,8 @@ def test_memory_does_not_grow_with_the_rows_written() -> None:
         tracemalloc.stop()
         return size
 
-    assert peak(40_000) < 1.5 * peak(10_000)
+    # A row that is kept takes over 500 bytes; what the interpreter itself frees late differs by some tens of kilobytes in all.
+    assert peak(40_000) - peak(10_000) < 30_000 * 20
 
 
 def test_a_written_file_holds_all_rows(tmp_path: Path) -> None:

@@ -37,6 +37,9 @@ PUSH = "realtime.push"
 
 STEPS = (NORMALIZE, SNAPSHOT, MEASURE, DETECT, OPEN_TASKS, PUSH)
 
+#: Not a step: replays the past for a question a person asked, beside the road.
+BACKTEST = "issues.backtest"
+
 #: Steps that write only what the ledger can give again. Their commits need not wait for the disk: a crash takes back
 #: a step together with the batch's progress, and the sweep has it done once more.
 RECOMPUTABLE = frozenset({SNAPSHOT, MEASURE, DETECT, OPEN_TASKS})
@@ -56,6 +59,7 @@ QUEUES = {
     OPEN_TASKS: "tasks",
     PUSH: "updates",
     "analytics.*": "metrics",
+    BACKTEST: "metrics",
     "issues.*": "issues",
     "triggers.*": "tasks",
     "realtime.*": "updates",

@@ -41,6 +41,7 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str, str], ...]], ...] = (
         "Rules",
         (
             ("Rule settings", "tune", "issues_rulesetting", "", ""),
+            ("Backtests", "history", "issues_backtest", "", ""),
             ("Trigger rules", "rule", "triggers_triggerrule", "", ""),
             ("Absences", "beach_access", "triggers_absence", "", ""),
             ("Channels", "campaign", "triggers_channel", "", ""),

@@ -23,6 +23,7 @@ from accounts.models import User
 from accounts.staff import EvidenceAdmin, LongEvidenceAdmin, OwnRows
 from ats.selectors import timeline_of
 from issues import evidence
+from issues.backtest_admin import address_of_question
 from issues.decisions import decide
 from issues.forms import OptionalReasonForm, ReasonForm, SnoozeForm
 from issues.lifecycle import LEGAL, PAST, Action, IllegalAction
@@ -112,7 +113,8 @@ class IssueAdmin(EvidenceAdmin):
             for word, label in Issue.Status.choices
             if word != Issue.Status.RESOLVED
         ]
-        return {"severity_chips": severities, "status_chips": statuses}
+        asked = {"rule": request.GET.get("issue_type__exact"), "organization": request.GET.get("organization__id__exact")}
+        return {"severity_chips": severities, "status_chips": statuses, "backtest_url": address_of_question(**asked)}
 
     # --- one issue ---
     def get_urls(self) -> list[URLPattern]:
@@ -145,6 +147,9 @@ class IssueAdmin(EvidenceAdmin):
             "decisions": [action for action in Action if issue.status in LEGAL[action] and LEGAL[action][issue.status] != issue.status],
             "may_decide": self.has_decide_permission(request),
             "decide_url": reverse("admin:issues_issue_decide", args=[issue.pk]),
+            "backtest_url": address_of_question(
+                organization=issue.organization_id, rule=issue.issue_type, job=issue.job_id, stage=issue.stage_id
+            ),
         }
 
     def decide_view(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -8,4 +8,4 @@ class IssuesConfig(AppConfig):
 
     def ready(self) -> None:
         # the admin finds ``admin.py`` by itself
-        autodiscover_modules("rule_admin")
+        autodiscover_modules("rule_admin", "backtest_admin")

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from accounts.models import Organization
 from analytics.bands import Limit, LimitSource
@@ -25,7 +26,7 @@ from issues import cells
 from issues.detection import Clocks, default_limit, judge, tellers_of_interviews, within
 from issues.findings import ACTIVE, Facts
 from issues.models import CellWatch
-from issues.rules import RULES
+from issues.rules import CELL_RULES, NAMES
 from issues.rules.data_quality import BACKDATED_EDIT, CLOCK_SKEW
 from issues.thresholds import RuleBook
 
@@ -36,8 +37,17 @@ A_DAY = timedelta(days=1)
 
 #: kinds of events that are nobody's doing (the same as in ``ats/sql/snapshots.sql``)
 NO_ACTIVITY = frozenset({EventType.APPLICATION_REMOVED, EventType.CANDIDATE_MERGED, EventType.CANDIDATE_ANONYMIZED, EventType.UNKNOWN})
-#: what is wrong with the data shows only against when it was told
-REPLAYABLE = tuple(rule.name for rule in RULES if rule.name not in (CLOCK_SKEW, BACKDATED_EDIT))
+#: rules whose facts the ledger does not hold, and why
+NOT_REPLAYABLE: Mapping[str, str] = MappingProxyType(
+    {
+        **dict.fromkeys((rule.name for rule in CELL_RULES), "what stages looked like in the past is not replayed"),
+        "sync_stale": "how fresh the data was at each past moment is not recorded",
+        "poll_gap": "it goes by the runs of a connector, and these are kept for weeks only",
+        CLOCK_SKEW: "it goes by when an entry was told, and the replay tells everything when it happened",
+        BACKDATED_EDIT: "it goes by when an entry was told, and the replay tells everything when it happened",
+    }
+)
+REPLAYABLE = tuple(name for name in NAMES if name not in NOT_REPLAYABLE)
 
 
 class NotReplayable(ValueError):
@@ -45,10 +55,25 @@ class NotReplayable(ValueError):
 
 
 @dataclass(slots=True)
-class Outcome:
-    """Issues one way of judging would have opened: fingerprint → (opened, cleared by itself)."""
+class Opening:
+    """An issue that would have opened: when, about whom and where, and when it would first have cleared by itself."""
 
-    opened: dict[str, tuple[datetime, datetime | None]] = field(default_factory=dict)
+    at: datetime
+    application_id: int | None
+    job_id: int | None
+    stage_id: int | None
+    cleared_at: datetime | None = None
+
+    @property
+    def gone_within_a_day(self) -> bool:
+        return self.cleared_at is not None and self.cleared_at - self.at <= A_DAY
+
+
+@dataclass(slots=True)
+class Outcome:
+    """Issues one way of judging would have opened, by fingerprint."""
+
+    opened: dict[str, Opening] = field(default_factory=dict)
 
     @property
     def issues(self) -> int:
@@ -56,7 +81,21 @@ class Outcome:
 
     @property
     def gone_within_a_day(self) -> int:
-        return sum(cleared is not None and cleared - opened <= A_DAY for opened, cleared in self.opened.values())
+        return sum(one.gone_within_a_day for one in self.opened.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where issues count: a job, a stage, a stage of a job; None for any."""
+
+    job_id: int | None = None
+    stage_id: int | None = None
+
+    def holds(self, job_id: int | None, stage_id: int | None) -> bool:
+        return self.job_id in (None, job_id) and self.stage_id in (None, stage_id)
+
+
+EVERYWHERE = Scope()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,25 +125,29 @@ class Past:
     told: list[Told] = field(default_factory=list)
 
 
-def backtest(organization: Organization, rule: str, books: Sequence[RuleBook], span: Span) -> list[Outcome]:
-    """What each way of judging (``books``) would have opened between ``span.since`` and ``span.until``.
+def backtest(organization: Organization, rule: str, books: Sequence[RuleBook], span: Span, scope: Scope = EVERYWHERE) -> list[Outcome]:
+    """What each way of judging (``books``) would have opened in ``scope`` between ``span.since`` and ``span.until``.
 
     Raises ``NotReplayable``.
     """
     if rule not in REPLAYABLE:
-        raise NotReplayable(f"{rule} cannot be replayed from the ledger; choose one of {', '.join(REPLAYABLE)}.")
+        raise NotReplayable(f"{rule} cannot be replayed: {NOT_REPLAYABLE.get(rule, 'there is no such rule')}.")
     outcomes = [Outcome() for _ in books]
-    for ids in _applications(organization, span):
+    for ids in _applications(organization, span, scope):
         theatre = _Theatre.of(organization, ids, span)
         for application_id in ids:
             for book, outcome in zip(books, outcomes, strict=True):
                 _replay(theatre, application_id, rule, book, outcome)
+    for outcome in outcomes:
+        outcome.opened = {key: one for key, one in outcome.opened.items() if scope.holds(one.job_id, one.stage_id)}
     return outcomes
 
 
-def _applications(organization: Organization, span: Span) -> Iterator[list[int]]:
-    """Who was in a stage at any time of the span, in chunks."""
+def _applications(organization: Organization, span: Span, scope: Scope) -> Iterator[list[int]]:
+    """Who was in a stage of the scope at any time of the span, in chunks."""
     visits = StageVisit.objects.filter(organization=organization, entered_at__lt=span.until).exclude(left_at__lte=span.since)
+    places = {"job": scope.job_id, "stage": scope.stage_id}
+    visits = visits.filter(**{name: pk for name, pk in places.items() if pk is not None})
     ids = sorted(set(visits.order_by().values_list("application_id", flat=True)))
     for start in range(0, len(ids), AT_ONCE):
         yield ids[start : start + AT_ONCE]
@@ -215,13 +258,13 @@ def _replay(theatre: _Theatre, application_id: int, rule: str, book: RuleBook, o
             for fingerprint in sorted(found - open_now):
                 if at == span.since:
                     before.add(fingerprint)
-                elif fingerprint not in before:
-                    outcome.opened.setdefault(fingerprint, (at, None))
+                elif fingerprint not in before and facts:
+                    outcome.opened.setdefault(fingerprint, Opening(at, application_id, facts.job_id, facts.stage_id))
             hidden = judgement.hidden if judgement else set()
             gone = set() if judgement and judgement.on_hold else open_now - found - hidden
             for fingerprint in gone & outcome.opened.keys():
-                opened, cleared = outcome.opened[fingerprint]
-                outcome.opened[fingerprint] = (opened, cleared or at)
+                one = outcome.opened[fingerprint]
+                one.cleared_at = one.cleared_at or at
             # what is hidden is neither there nor gone by itself
             open_now = found
             again = judgement.ask_again_at if judgement else None

@@ -230,3 +230,51 @@ class RuleInputs(models.Model):
 
     def __str__(self) -> str:
         return self.mark[:12]
+
+
+class Backtest(models.Model):
+    """What if: a question about a rule's past, asked by a person and answered by a worker. Settings are not touched by it.
+
+    Holds ids of applications, never people's names; the page looks these up for whoever may see them.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting for a worker"
+        RUNNING = "running", "Replaying the past"
+        DONE = "done", "Answered"
+        FAILED = "failed", "Failed"
+
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="backtests")
+    rule = models.CharField(max_length=32, choices=RULE_CHOICES)
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, null=True, blank=True, related_name="+", help_text="Empty: every job.")
+    stage = models.ForeignKey(Stage, on_delete=models.CASCADE, null=True, blank=True, related_name="+", help_text="Empty: every stage.")
+    days = models.PositiveIntegerField(default=90, help_text="Calendar days up to now.")
+    business_days = models.FloatField(null=True, blank=True, verbose_name="another limit", help_text="In business days.")
+    factor = models.FloatField(null=True, blank=True, verbose_name="another factor", help_text="Times the limit, or times the usual.")
+    people = models.PositiveIntegerField(null=True, blank=True, verbose_name="another number of people")
+    proxy = models.BooleanField(
+        null=True, blank=True, verbose_name="with the proxy", help_text="Where the ATS lacks the rule's input: infer it."
+    )
+    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, editable=False, related_name="+")
+    asked_at = models.DateTimeField(editable=False)
+    state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING, editable=False)
+    #: raised before the work begins
+    attempts = models.PositiveSmallIntegerField(default=0, editable=False)
+    #: the message that is being worked on
+    worker = models.CharField(max_length=64, blank=True, editable=False)
+    started_at = models.DateTimeField(null=True, editable=False)
+    finished_at = models.DateTimeField(null=True, editable=False)
+    #: a sentence for the person who asked
+    error = models.TextField(blank=True, editable=False)
+    #: ``issues.whatif.Comparison.told``
+    answer = models.JSONField(null=True, editable=False)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.get_rule_display()}: what if"
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in (self.State.DONE, self.State.FAILED)

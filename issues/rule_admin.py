@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from unfold.decorators import action
 
 from accounts.staff import EvidenceAdmin, LongEvidenceAdmin, OwnRows, StaffAdmin, key_values
+from issues.backtest_admin import address_of_question
 from issues.models import CellWatch, RuleInputs, RuleSetting
 from issues.services import apply_settings
 from issues.thresholds import ADJUSTABLE
@@ -32,6 +35,19 @@ class RuleSettingAdmin(StaffAdmin):
     def says(self, row: RuleSetting) -> str:
         values = ((name.replace("_", " "), getattr(row, name)) for name in ADJUSTABLE)
         return key_values((name, value) for name, value in values if value not in (None, ""))
+
+    actions_detail = ("try_another_limit",)
+
+    def has_backtest_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return bool(request.user.has_perm("issues.add_backtest"))
+
+    @action(description="Try another limit", url_path="try-another-limit", permissions=["backtest"])
+    def try_another_limit(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """What would it have meant in the past? Filled in from the setting."""
+        row = get_object_or_404(self.get_queryset(request), pk=object_id if object_id.isdecimal() else 0)
+        return HttpResponseRedirect(
+            address_of_question(organization=row.organization_id, rule=row.rule, job=row.job_id, stage=row.stage_id)
+        )
 
     def save_model(self, request: HttpRequest, obj: RuleSetting, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)

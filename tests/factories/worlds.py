@@ -19,7 +19,7 @@ from analytics.models import (
 )
 from ats.models import Application, Job, Stage
 from connectors.models import Batch, Connector, ProviderRecord, RawEvent, SyncRun
-from issues.models import CellWatch, Issue, RuleInputs, RuleSetting
+from issues.models import Backtest, CellWatch, Issue, RuleInputs, RuleSetting
 from tests.factories.accounts import OrganizationFactory, member
 from tests.factories.analytics import waiting
 from tests.factories.ats import ErasureReceiptFactory, JobFactory, StageFactory
@@ -109,6 +109,10 @@ def _patience(organization: Organization, job: Job, stage: Stage) -> tuple[objec
             idle_days=3, stuck_days=12, limit_days=7, limit_source="default", mark="",
         ),
         RuleInputs.objects.create(organization=organization, mark=""),
+        Backtest.objects.create(
+            organization=organization, rule="idle_candidate", job=job, stage=stage, business_days=4, state=Backtest.State.DONE,
+            asked_at=datetime(2026, 1, 1, tzinfo=UTC), answer={"sentences": [f"{organization.slug} answer"], "rows": [], "examples": {}},
+        ),
     )  # fmt: skip
 
 

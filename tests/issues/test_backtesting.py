@@ -107,8 +107,8 @@ def test_a_backtest_is_what_sweeping_at_each_past_time_opened(seed: int, monkeyp
 
         # then
         really = Issue.objects.filter(issue_type=rule, is_group=False, detected_at__gt=span.since)
-        assert {key: opened for key, (opened, _) in outcome.opened.items()} == dict(really.values_list("fingerprint", "detected_at")), rule
-        assert {key for key, (opened, cleared) in outcome.opened.items() if cleared and cleared - opened <= timedelta(days=1)} == {
+        assert {key: one.at for key, one in outcome.opened.items()} == dict(really.values_list("fingerprint", "detected_at")), rule
+        assert {key for key, one in outcome.opened.items() if one.gone_within_a_day} == {
             issue.fingerprint for issue in really if gone_soon(issue)
         }, rule
         replayed += outcome.issues

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db.models import Model, QuerySet
 from django.utils import timezone
 
 from accounts.models import Organization
-from issues.backtesting import REPLAYABLE, NotReplayable, Span, backtest
-from issues.detection import rule_book
-from issues.thresholds import Setting
-from issues.whatif import Comparison, words_of
+from ats.models import Job, Stage
+from issues.backtesting import REPLAYABLE
+from issues.whatif import WORDS, Question, WrongQuestion
+
+Place = TypeVar("Place", bound=Model)
 
 
 class Command(BaseCommand):
@@ -26,27 +27,34 @@ class Command(BaseCommand):
         parser.add_argument("--business-days", type=float, help="another limit")
         parser.add_argument("--factor", type=float, help="another factor")
         parser.add_argument("--proxy", action="store_true", default=None, help="with the proxy where the ATS lacks the rule's input")
-        parser.add_argument("--job", type=int, metavar="ID", help="the other thresholds for this job only")
-        parser.add_argument("--stage", type=int, metavar="ID", help="the other thresholds for this stage only")
+        parser.add_argument("--people", type=int, help="another least number of people")
+        parser.add_argument("--job", type=int, metavar="ID", help="this job only")
+        parser.add_argument("--stage", type=int, metavar="ID", help="this stage only")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            self.stdout.write(self._question(options).answered(timezone.now()).sentence)
+        except WrongQuestion as error:
+            raise CommandError(str(error)) from None
+
+    def _question(self, options: dict[str, Any]) -> Question:
         organization = Organization.objects.filter(slug=options["organization"]).first()
         if organization is None:
             raise CommandError(f"There is no organization called {options['organization']}.")
-        if not 1 <= options["days"] <= 3650:
-            raise CommandError("--days must lie between 1 and 3650.")
-        values = {name: options[name] for name in ("business_days", "factor", "proxy") if options[name] is not None}
-        if any(value <= 0 for name, value in values.items() if name != "proxy"):
-            raise CommandError("A threshold must be greater than 0.")
-        rule, now = options["rule"], timezone.now()
-        book = rule_book(organization.pk)
-        other = book.changed(Setting(rule=rule, job_id=options["job"], stage_id=options["stage"], values=values))
-        span = Span(now - timedelta(days=options["days"]), now)
-        try:
-            as_is, what_if = backtest(organization, rule, [book, other], span)
-        except NotReplayable as error:
-            raise CommandError(str(error)) from None
-        if not values:
-            self.stdout.write(f"{rule}: {words_of(as_is, options['days'])}")
-            return
-        self.stdout.write(Comparison(rule, options["days"], book.of(rule), values, as_is, what_if).sentence)
+        return Question(
+            organization=organization,
+            rule=options["rule"],
+            days=options["days"],
+            job=_found(Job.objects.filter(organization=organization), options["job"]),
+            stage=_found(Stage.objects.filter(organization=organization), options["stage"]),
+            values={name: options[name] for name in WORDS if options[name] is not None},
+        )
+
+
+def _found(rows: QuerySet[Place], pk: int | None) -> Place | None:
+    if pk is None:
+        return None
+    row = rows.filter(pk=pk).first()
+    if row is None:
+        raise CommandError(f"The organization has no {rows.model._meta.verbose_name} with the id {pk}.")
+    return row

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 from functools import cache
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
 DOTENV = Path(__file__).resolve().parent.parent / ".env"
@@ -93,6 +95,31 @@ def address(name: str) -> tuple[str, int] | None:
     if not host or not port.isdigit() or not 1 <= int(port) <= 65_535:
         raise ImproperlyConfigured(f"{name} must be host:port, such as 0.0.0.0:9464, not {value!r}.")
     return host.strip("[]"), int(port)
+
+
+def networks(name: str) -> list[IPv4Network | IPv6Network]:
+    """A comma-separated list of addresses and networks; empty where it is unset."""
+    found = []
+    for written in listing(name):
+        try:
+            found.append(ip_network(written))
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{name} must list addresses and networks such as 10.0.0.0/8: {error}.") from None
+    return found
+
+
+def fernet_keys(name: str) -> list[str]:
+    """A comma-separated list of keys that seal secrets; empty where it is unset. No message repeats one."""
+    keys = listing(name)
+    for place, key in enumerate(keys, start=1):
+        try:
+            Fernet(key)
+        except ValueError:
+            raise ImproperlyConfigured(
+                f"{name} holds no Fernet key in place {place} of {len(keys)}: one is 32 bytes in URL-safe base64, "
+                'made by python -c "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())".'
+            ) from None
+    return keys
 
 
 @cache

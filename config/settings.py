@@ -115,6 +115,7 @@ AUTH_PASSWORD_VALIDATORS = [
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 AXES_FAILURE_LIMIT = env.integer("LOGIN_ATTEMPTS", 10, minimum=1)
 AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_CLIENT_IP_CALLABLE = "config.addresses.client"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_LOCKOUT_CALLABLE = "config.middleware.locked_out"
 AXES_RESET_ON_SUCCESS = True
@@ -134,6 +135,8 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE
 SILENCED_SYSTEM_CHECKS = ["security.W021"]
 #: asked inside the network, by address and without TLS; they tell nothing that needs it
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
+#: whose word on where a request comes from counts (X-Forwarded-For); a proxy that is not named here is taken for the client
+TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("TRUST_PROXY", False) else None
 
 # --- database ------------------------------------------------------------------------------------
@@ -290,7 +293,7 @@ UNFOLD = {
 
 # --- product -------------------------------------------------------------------------------------
 #: Fernet keys for connector credentials, newest first; the first writes, all read (not SECRET_KEY)
-CREDENTIAL_KEYS = env.listing("CREDENTIAL_KEYS") or [local_secrets.fernet_key(VAR_DIR)]
+CREDENTIAL_KEYS = env.fernet_keys("CREDENTIAL_KEYS") or [local_secrets.fernet_key(VAR_DIR)]
 #: raw events per batch: larger ones spread the fixed cost of a batch thinner, smaller ones are on the screen sooner
 BATCH_SIZE = env.integer("BATCH_SIZE", 20_000, minimum=1)
 #: no data is not recovery: with an older last sync nothing opens and nothing resolves itself
@@ -321,7 +324,7 @@ NOTIFY_PRIVATE_ADDRESSES = env.flag("NOTIFY_PRIVATE_ADDRESSES", False)
 STREAMS_PER_USER = env.integer("STREAMS_PER_USER", 50, minimum=1)
 
 # --- telemetry -----------------------------------------------------------------------------------
-SENTRY_DSN = env.text("SENTRY_DSN")
+SENTRY_DSN = env.url("SENTRY_DSN", ("https", "http"))
 #: scrapers send it as a bearer token; unset, only staff and direct connections from private addresses may scrape
 METRICS_TOKEN = env.text("METRICS_TOKEN")
 #: host:port on which a worker or beat answers scrapers itself; unset where it shares a folder of values with a web process

@@ -14,9 +14,11 @@ from typing import Any
 
 import sentry_sdk
 from celery.signals import task_postrun, task_prerun
+from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from prometheus_client import Counter, Gauge, Histogram
 from sentry_sdk.scrubber import DEFAULT_DENYLIST, DEFAULT_PII_DENYLIST, EventScrubber
+from sentry_sdk.utils import BadDsn, Dsn
 
 from config import correlation, logs
 
@@ -122,6 +124,10 @@ def init_sentry(dsn: str) -> None:
     """Report errors where a DSN is set: without request bodies, local variables, people, or query parameters."""
     if not dsn:
         return
+    try:
+        Dsn(dsn)
+    except BadDsn:
+        raise ImproperlyConfigured("SENTRY_DSN is no DSN: Sentry shows it as https://KEY@HOST/PROJECT, the project a number.") from None
     sentry_sdk.init(
         dsn=dsn,
         send_default_pii=False,

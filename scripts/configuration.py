@@ -20,7 +20,7 @@ APPS = ("accounts", "analytics", "ats", "config", "connectors", "issues", "realt
 INTERNAL = {"STAGEWATCH_PROCESS"}
 KINDS = {
     "text": "text", "flag": "true or false", "integer": "whole number", "listing": "comma-separated list", "url": "URL",
-    "address": "host:port",
+    "address": "host:port", "networks": "comma-separated addresses and networks", "fernet_keys": "comma-separated keys",
 }  # fmt: skip
 
 HEAD = """# Configuration

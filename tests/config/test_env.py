@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
 from config import env
@@ -57,6 +58,11 @@ def test_a_secret_file_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPa
         (lambda: env.integer("X", 5, minimum=1), "0", "X must be a whole number of at least 1, not '0'."),
         (lambda: env.integer("X", 5, maximum=9), "10", "X must be a whole number between 0 and 9, not '10'."),
         (lambda: env.choice("X", "a", ("a", "b")), "c", "X must be one of a, b, not 'c'."),
+        (
+            lambda: env.networks("X"),
+            "10.0.0.0/8, 10.1.2.3/8",
+            "X must list addresses and networks such as 10.0.0.0/8: 10.1.2.3/8 has host bits set.",
+        ),
     ],
 )
 def test_a_bad_value_is_one_sentence(monkeypatch: pytest.MonkeyPatch, read: Callable[[], object], value: str, sentence: str) -> None:
@@ -89,6 +95,19 @@ def test_a_url_of_another_kind_is_refused_without_repeating_its_password(monkeyp
     assert str(caught.value) == "DATABASE_URL must start with postgresql:// or postgres://, not mysql://."
 
 
+@pytest.mark.parametrize("wrong", ["abc", "hunter2" * 5, "schlüssel"])
+def test_a_key_that_is_none_is_refused_by_its_place(monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
+    good = Fernet.generate_key().decode()
+    monkeypatch.setenv("X", good)
+    assert env.fernet_keys("X") == [good]
+
+    monkeypatch.setenv("X", f"{good},{wrong}")
+    with pytest.raises(ImproperlyConfigured, match=r"^X holds no Fernet key in place 2 of 2: ") as refused:
+        env.fernet_keys("X")
+
+    assert wrong not in str(refused.value)
+
+
 def test_dotenv_takes_plain_assignments(tmp_path: Path) -> None:
     path = tmp_path / "plain"
     path.write_text("# comment\n\nA=1\nexport B='two words'\nC=\"x=y\"\nD=\n")
@@ -116,7 +135,7 @@ def test_every_variable_read_stands_in_the_example() -> None:
 
 
 def _names(source: str) -> set[str]:
-    return set(re.findall(r"env\.(?:text|flag|integer|listing|choice|url)\(\s*\"([A-Z_]+)\"", source))
+    return set(re.findall(r"env\.(?:text|flag|integer|listing|choice|url|address|networks|fernet_keys)\(\s*\"([A-Z_]+)\"", source))
 
 
 @pytest.mark.parametrize("written", ["postgresql://app:s3cret@db:port/x", "postgresql://app:s3/cret@db:5432/x", "postgresql://[::1/x"])

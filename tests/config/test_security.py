@@ -7,13 +7,15 @@ import os
 import re
 import subprocess
 import sys
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.test import Client
+from django.test import Client, RequestFactory
 
 from accounts.models import User
+from config import addresses
 from tests.api import client_of
 from tests.factories.accounts import UserFactory
 from tests.factories.worlds import make_world
@@ -48,6 +50,44 @@ def test_a_right_password_forgets_wrong_ones(settings: Any) -> None:
     codes = [log_in(password).status_code for password in ("a", "b", "right horse battery", "c", "d", "right horse battery")]
 
     assert codes == [200, 200, 302, 200, 200, 302]
+
+
+def test_guesses_through_our_proxy_are_told_apart_by_who_made_them(settings: Any) -> None:
+    User.objects.create_user("alice", password="right horse battery")
+    settings.AXES_FAILURE_LIMIT = 3
+    settings.TRUSTED_PROXIES = [ip_network("10.0.0.0/8")]
+
+    def through_the_proxy(password: str, told: str) -> int:
+        sent = {"username": "alice", "password": password}
+        return int(Client().post("/login", sent, REMOTE_ADDR="10.0.0.1", headers={"X-Forwarded-For": told}).status_code)
+
+    # who guesses may claim another address each time: the proxy adds the true one behind it
+    guesses = [through_the_proxy(f"wrong {n}", f"198.51.100.{n}, 203.0.113.9") for n in range(3)]
+
+    assert guesses == [200, 200, 429]
+    assert through_the_proxy("right horse battery", "203.0.113.10") == 302
+
+
+@pytest.mark.parametrize(
+    ("remote", "told", "client"),
+    [
+        ("203.0.113.9", "", "203.0.113.9"),
+        ("203.0.113.9", "198.51.100.1", "203.0.113.9"),
+        ("10.0.0.1", "198.51.100.1", "198.51.100.1"),
+        ("10.0.0.1", "1.2.3.4, 198.51.100.1, 10.0.0.7", "198.51.100.1"),
+        ("10.0.0.1", "2001:db8::1", "2001:db8::1"),
+        ("10.0.0.1", "", "10.0.0.1"),
+        ("10.0.0.1", "nonsense", "10.0.0.1"),
+        ("10.0.0.1", "198.51.100.1, nonsense", "10.0.0.1"),
+        ("10.0.0.1", "10.0.0.7", "10.0.0.7"),
+        ("", "198.51.100.1", ""),
+    ],
+)
+def test_only_our_own_proxies_are_believed(settings: Any, remote: str, told: str, client: str) -> None:
+    settings.TRUSTED_PROXIES = [ip_network("10.0.0.0/8")]
+    headers = {"X-Forwarded-For": told} if told else {}
+
+    assert addresses.client(RequestFactory().get("/", REMOTE_ADDR=remote, headers=headers)) == client
 
 
 @pytest.mark.parametrize("address", ["/", "/issues", "/tasks", "/login"])

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from celery.signals import task_postrun, task_prerun
+from django.core.exceptions import ImproperlyConfigured
 from prometheus_client import REGISTRY
 
-from config.telemetry import scrubbed
+from config.telemetry import init_sentry, scrubbed
 
 
 class _Task:
@@ -51,3 +53,13 @@ def test_an_error_report_holds_no_person_no_secret_and_no_row() -> None:
     assert "canary" not in json.dumps(report)
     assert [one["value"] for one in report["exception"]["values"]] == ["", "", "Set a base URL."]
     assert report["request"]["headers"] == {"Host": "localhost"}
+
+
+@pytest.mark.parametrize(
+    "wrong", ["https://sentry.example.com/1", "https://hunter2@sentry.example.com/", "https://hunter2@sentry.example.com/x"]
+)
+def test_an_address_that_is_no_dsn_is_refused_without_repeating_it(wrong: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"^SENTRY_DSN is no DSN: ") as refused:
+        init_sentry(wrong)
+
+    assert "hunter2" not in str(refused.value)

@@ -96,7 +96,7 @@ class Page:
             raise PageError(f"{script}: {answer['exceptionDetails'].get('exception', {}).get('description')}")
         return answer["result"].get("value")
 
-    def wait_for(self, script: str, *, timeout: float = 15) -> Any:
+    def wait_for(self, script: str, *, timeout: float = 30) -> Any:
         """The first truthy value of the expression, asked again at every frame of the page."""
         deadline = time.monotonic() + timeout
         value = None

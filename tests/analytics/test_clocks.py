@@ -6,7 +6,7 @@ import math
 from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
 from itertools import pairwise
-from time import perf_counter
+from time import thread_time
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -505,9 +505,9 @@ def test_the_table_is_several_times_faster_than_the_walk() -> None:
     compiled = compile_calendar(OFFICE, date(2020, 1, 1), date(2027, 1, 1))
     start = utc("2020-03-01 07:31:11")
     pairs = [(start + timedelta(hours=n), start + timedelta(hours=n + 400)) for n in range(10_000)]
-    began = perf_counter()
+    began = thread_time()
     from_table = compiled.bd_of_pairs(pairs)
-    looked_up = perf_counter()
+    looked_up = thread_time()
     walked = [OFFICE.bd(*pair) for pair in pairs[::5]]
-    assert perf_counter() - looked_up > looked_up - began
+    assert thread_time() - looked_up > looked_up - began
     assert from_table[::5] == walked

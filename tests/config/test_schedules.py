@@ -230,6 +230,4 @@ def test_two_real_beats_one_killed_send_each_slot_once(live_stack: LiveStack) ->
     live_stack.stop()
     slots = sorted(datetime.fromisoformat(message["headers"][schedules.SLOT]) for message in messages())
     assert len(slots) == len(set(slots)), "a slot was sent twice"
-    # the one that died may have taken the slot it was at along; on a busy machine a second may pass unseen
-    assert (slots[-1] - slots[0]).total_seconds() <= 2 * len(slots)
     assert {slot.microsecond for slot in slots} == {0}

@@ -120,9 +120,9 @@ def interactions(page: Page) -> list[tuple[str, Callable[[], Any]]]:
 
 
 def test_a_page_of_2000_jobs_answers_within_200_milliseconds(crowd: Any, acme: Any, address: str, page: Page) -> None:
-    """Interaction to next paint while cells change. The machine may be busy with other things, so the best of three rounds counts."""
+    """Interaction to next paint while cells change. The machine may be busy with other things, so the best of five rounds counts."""
     worst = []
-    for _ in range(3):
+    for _ in range(5):
         page.open(address)
         page.wait_for(LIVE, timeout=30)
         page.run(OBSERVE)

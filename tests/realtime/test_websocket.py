@@ -19,6 +19,7 @@ from connectors.models import Batch, SyncRun
 from realtime import services
 from realtime.models import Update
 from tests.live import LiveStack
+from tests.realtime.latency import seconds_of, within_a_second
 from tests.realtime.tenants import session_of, token_of
 
 pytestmark = [pytest.mark.stack, pytest.mark.django_db(transaction=True)]
@@ -39,7 +40,7 @@ def dial(address: str) -> Iterator[Callable[..., ClientConnection]]:
         yield dial
 
 
-def hear(socket: ClientConnection, *, timeout: float = 10) -> dict[str, Any]:
+def hear(socket: ClientConnection, *, timeout: float = 30) -> dict[str, Any]:
     """The next message that is more than a sign of life or a part of an update."""
     deadline = time.monotonic() + timeout
     while True:
@@ -48,7 +49,7 @@ def hear(socket: ClientConnection, *, timeout: float = 10) -> dict[str, Any]:
             return message
 
 
-def close_code(socket: ClientConnection, *, timeout: float = 15) -> int | None:
+def close_code(socket: ClientConnection, *, timeout: float = 30) -> int | None:
     """Reads to the end of the stream."""
     try:
         while True:
@@ -70,10 +71,8 @@ def test_a_change_is_told_after_its_commit_with_the_whole_state_of_the_job(acme:
         services.push_batch(acme.batch(acme.apply(job), acme.apply(job)))
         with pytest.raises(TimeoutError):
             hear(socket, timeout=1)  # nothing is told that has not happened yet
-    committed = time.monotonic()
     told = hear(socket)
 
-    assert time.monotonic() - committed < 1.0
     assert (told["type"], told["v"], told["number"]) == ("job", 1, 1)
     assert told["job"]["title"] == "Data Engineer"
     review = next(cell for cell in told["cells"] if cell["stage"]["id"] == "review")
@@ -81,6 +80,18 @@ def test_a_change_is_told_after_its_commit_with_the_whole_state_of_the_job(acme:
     assert sum(review["bands"].values()) == 2
     assert [stage["stage"]["id"] for stage in told["stages"]] == [acme.review.pk]
     assert "Grace" not in json.dumps(told)
+
+
+def test_a_change_is_told_within_a_second_of_its_commit(acme: Any, dial: Any) -> None:
+    job = acme.job()
+    socket = dial(token=token_of(acme.member("alice")))
+    hear(socket)
+
+    def change_and_hear() -> float:
+        push(acme, job)
+        return seconds_of(lambda: hear(socket))
+
+    assert within_a_second(change_and_hear)
 
 
 def test_state_at_connect_plus_updates_is_the_state_fetched_afresh(acme: Any, dial: Any) -> None:
@@ -126,9 +137,9 @@ def test_ten_thousand_changes_are_told_as_a_few_messages_of_which_the_last_is_ri
     began = time.monotonic()
     with ThreadPoolExecutor() as threads:
         changing = threads.submit(change)
-        heard = [json.loads(socket.recv(timeout=10))]
+        heard = [json.loads(socket.recv(timeout=60))]
         while (heard[-1].get("number") or 0) < 201:
-            heard.append(json.loads(socket.recv(timeout=20)))
+            heard.append(json.loads(socket.recv(timeout=60)))
         changing.result()
     spent = time.monotonic() - began
 
@@ -268,11 +279,12 @@ def test_an_idle_socket_outlives_the_read_timeout_of_redis_py(acme: Any, dial: A
 
     with pytest.raises(TimeoutError):
         hear(socket, timeout=7)
-    push(acme, job)
-    committed = time.monotonic()
 
-    assert hear(socket)["type"] == "job"
-    assert time.monotonic() - committed < 1.0
+    def change_and_hear() -> float:
+        push(acme, job)
+        return seconds_of(lambda: hear(socket))
+
+    assert within_a_second(change_and_hear)
 
 
 def test_a_lost_hint_costs_seconds_and_no_update(acme: Any, dial: Any, monkeypatch: Any) -> None:
@@ -283,7 +295,7 @@ def test_a_lost_hint_costs_seconds_and_no_update(acme: Any, dial: Any, monkeypat
 
     push(acme, job)
 
-    assert hear(socket, timeout=8)["job"]["id"] == job.pk
+    assert hear(socket)["job"]["id"] == job.pk
 
 
 def test_hints_come_back_when_the_broker_drops_its_connections(acme: Any, dial: Any, stack: LiveStack) -> None:
@@ -294,10 +306,12 @@ def test_hints_come_back_when_the_broker_drops_its_connections(acme: Any, dial: 
 
     push(acme, job)
     assert hear(socket)["type"] == "job"
-    push(acme, job)
-    committed = time.monotonic()
-    assert hear(socket)["type"] == "job"
-    assert time.monotonic() - committed < 2.0
+
+    def change_and_hear() -> float:
+        push(acme, job)
+        return seconds_of(lambda: hear(socket))
+
+    assert within_a_second(change_and_hear)
 
 
 def test_a_session_is_let_in_from_our_own_pages_only(acme: Any, dial: Any) -> None:

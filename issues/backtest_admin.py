@@ -42,6 +42,7 @@ class QuestionForm(forms.ModelForm):
         rule = cast(forms.ChoiceField, self.fields["rule"])
         rule.choices = [("", "Choose a rule"), *((name, _label(name)) for name in REPLAYABLE)]
         rule.help_text = _what_can_be_tried()
+        self.fields["proxy"].widget.choices = [("unknown", "As it is"), ("true", "Yes"), ("false", "No")]
 
     def clean(self) -> dict[str, Any]:
         given = super().clean() or {}
@@ -94,6 +95,11 @@ class BacktestAdmin(EvidenceAdmin):
         asked: dict[str, Any] = super().get_changeform_initial_data(request)
         own = list(within(Organization.objects.all(), request, "self").values_list("pk", flat=True)[:2])
         return ({"organization": own[0]} if len(own) == 1 else {}) | asked
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        buttons = {"show_save_and_add_another": False, "show_save_and_continue": False, "title": "Try another limit"}
+        response: HttpResponse = super().add_view(request, form_url, (extra_context or {}) | buttons)
+        return response
 
     def save_model(self, request: HttpRequest, obj: Backtest, form: Any, change: bool) -> None:
         backtests.ask(obj, asked_by=cast(User, request.user), now=timezone.now())

@@ -11,8 +11,9 @@ from typing import Any
 
 from accounts.models import Organization
 from ats.models import Job, Stage
-from issues.backtesting import NOT_REPLAYABLE, REPLAYABLE, Opening, Outcome, Scope, Span, backtest
+from issues.backtesting import NOT_REPLAYABLE, REPLAYABLE, backtest
 from issues.detection import rule_book
+from issues.replaying import Opening, Outcome, Scope, Span
 from issues.rules import NAMES
 from issues.thresholds import Setting, Thresholds
 
@@ -35,7 +36,6 @@ CHANGEABLE: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "missing_feedback": ("business_days", "proxy"),
         "stage_delay": ("business_days", "factor", "people"),
         "no_exits": ("business_days", "factor", "people"),
-        "unmapped_status": ("people",),
         "bulk_change": ("people",),
     }
 )

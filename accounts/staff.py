@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from datetime import datetime, time
 from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
 
 from django.contrib import admin
 from django.db.models import Field, Model, QuerySet
@@ -18,6 +20,7 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 
+from accounts.models import Organization
 from accounts.selectors import organizations_of
 
 
@@ -56,6 +59,13 @@ def within(rows: QuerySet[Any], request: HttpRequest, organization_path: str) ->
     if organization_path == "self":
         return rows.filter(pk__in=organizations_of(request.user).values("pk"))
     return rows.filter(**{f"{organization_path}__in": organizations_of(request.user).values("pk")})
+
+
+def midnight_of(request: HttpRequest, now: datetime) -> datetime:
+    """When the person's day began: in their organization's zone, where they have one; of UTC where they see several zones."""
+    zones = set(within(Organization.objects.all(), request, "self").order_by().values_list("time_zone", flat=True)[:20])
+    zone = ZoneInfo(zones.pop() if len(zones) == 1 else "UTC")
+    return datetime.combine(now.astimezone(zone).date(), time.min, tzinfo=zone)
 
 
 class EvidenceAdmin(StaffAdmin):

@@ -18,12 +18,14 @@ from rest_framework.views import APIView
 
 from accounts.models import User
 from accounts.permissions import require_acting_role
+from accounts.selectors import organizations_of
 from config.drf import Conflict, PreconditionFailed, etag, expected_version
 from issues.decisions import LONGEST_SNOOZE, StaleVersion, decide
 from issues.filters import IssueFilter
 from issues.lifecycle import Action, IllegalAction
 from issues.models import Issue, IssueTransition
 from issues.selectors import issues_of, with_history, with_subjects
+from issues.workings import SUBJECTS, State, workings
 
 DEFAULT_SNOOZE = timedelta(days=1)
 
@@ -67,6 +69,9 @@ class IssueSerializer(serializers.ModelSerializer[Issue]):
     candidate = CandidateOfIssue(source="application.candidate", allow_null=True, default=None)
     tasks = TaskOfIssue(many=True)
     evidence = serializers.DictField(help_text="What the rule saw; its keys depend on the type.")
+    inferred = serializers.SerializerMethodField(
+        help_text="Found by a proxy, because the ATS does not tell what the rule goes by; `GET /ats/rules` says which."
+    )
     snoozed_until_change = serializers.SerializerMethodField(help_text="Snoozed until something changes.")
 
     class Meta:
@@ -74,12 +79,15 @@ class IssueSerializer(serializers.ModelSerializer[Issue]):
         fields = (
             "id", "organization", "issue_type", "status", "severity", "score", "sentence", "evidence", "job", "stage", "application",
             "candidate", "detected_at", "last_seen_at", "snoozed_until", "resolved_at", "resolved_by", "version", "tasks",
-            "is_group", "group", "connector", "snoozed_until_change",
+            "is_group", "group", "connector", "inferred", "snoozed_until_change",
         )  # fmt: skip
         extra_kwargs = {
             "is_group": {"help_text": "Many people with one trouble in one stage; its members have their own issues."},
             "group": {"help_text": "The group issue this one is a member of."},
         }
+
+    def get_inferred(self, issue: Issue) -> bool:
+        return bool(issue.evidence.get("inferred"))
 
     def get_snoozed_until_change(self, issue: Issue) -> bool:
         return issue.snoozed_at_state != ""
@@ -109,6 +117,36 @@ class IssueDetailSerializer(IssueSerializer):
 
     class Meta(IssueSerializer.Meta):
         fields = (*IssueSerializer.Meta.fields, "transitions", "members")  # type: ignore[assignment]
+
+
+class OrganizationOfRule(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    slug = serializers.CharField(help_text="What commands call it.")
+    name = serializers.CharField(source="__str__")
+
+
+class RuleSerializer(serializers.Serializer[Any]):
+    """One rule in one organization, by the settings for the whole of it."""
+
+    organization = OrganizationOfRule()
+    rule = serializers.CharField(help_text="`issue_type` of what it finds.")
+    about = serializers.ChoiceField(choices=[about for about, _ in SUBJECTS])
+    state = serializers.ChoiceField(choices=[state.value for state in State], help_text="`proxy`: by what stands in for its input.")
+    why = serializers.CharField(allow_blank=True, help_text="One sentence, where there is anything to say.")
+    business_days = serializers.FloatField(
+        source="thresholds.business_days", allow_null=True, help_text="Its limit; null: the stage's own limit counts."
+    )
+    factor = serializers.FloatField(source="thresholds.factor", help_text="Times the limit, or times the usual.")
+    people = serializers.IntegerField(source="thresholds.people", help_text="Least number of people, exits or moves.")
+    exceptions = serializers.IntegerField(help_text="Settings for a job or a stage that switch it or its proxy otherwise.")
+
+
+class RuleList(APIView):
+    """Which rules work, which go by a proxy, which are off, and why."""
+
+    @extend_schema(responses=RuleSerializer(many=True), operation_id="rules", tags=["issues"])
+    def get(self, request: Request) -> Response:
+        return Response(RuleSerializer(workings(organizations_of(request.user).order_by("pk")), many=True).data)
 
 
 class IssueList(ListAPIView[Issue]):

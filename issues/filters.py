@@ -46,6 +46,7 @@ class IssueFilter(django_filters.FilterSet):
         help_text="Members of groups: `false` (the default) leaves them out, for the group speaks for them; `true` lists only "
         "them; `any` lists both. With `group` its members are listed.",
     )
+    inferred = django_filters.BooleanFilter(field_name="evidence__inferred", method="by_proxy", help_text="Found by a proxy, or not.")
     min_age = django_filters.NumberFilter(method="aged", min_value=0, max_value=100_000, help_text="Days since detection, at least.")
     max_age = django_filters.NumberFilter(method="aged", min_value=0, max_value=100_000, help_text="Days since detection, at most.")
 
@@ -60,6 +61,10 @@ class IssueFilter(django_filters.FilterSet):
 
     def membership(self, queryset: QuerySet[Issue], name: str, value: str) -> QuerySet[Issue]:
         return queryset if value == "any" else queryset.filter(group__isnull=value == "false")
+
+    def by_proxy(self, queryset: QuerySet[Issue], name: str, value: bool) -> QuerySet[Issue]:
+        inferred = queryset.filter(**{name: True})
+        return inferred if value else queryset.exclude(pk__in=inferred.values("pk"))
 
     def aged(self, queryset: QuerySet[Issue], name: str, value: Decimal) -> QuerySet[Issue]:
         moment = timezone.now() - timedelta(days=float(value))

@@ -9,11 +9,16 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from unfold.decorators import action
 
-from accounts.staff import EvidenceAdmin, LongEvidenceAdmin, OwnRows, StaffAdmin, key_values
+from accounts.models import Organization
+from accounts.staff import EvidenceAdmin, LongEvidenceAdmin, OwnRows, StaffAdmin, key_values, within
 from issues.backtest_admin import address_of_question
 from issues.models import CellWatch, RuleInputs, RuleSetting
 from issues.services import apply_settings
 from issues.thresholds import ADJUSTABLE
+from issues.workings import workings
+
+#: whose rules the page of settings tells of; operators of more find them in the API
+MOST_ORGANIZATIONS = 5
 
 
 @admin.register(RuleSetting)
@@ -37,6 +42,13 @@ class RuleSettingAdmin(StaffAdmin):
         return key_values((name, value) for name, value in values if value not in (None, ""))
 
     actions_detail = ("try_another_limit",)
+    list_before_template = "admin/issues/rulesetting/rules.html"
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        organizations = list(within(Organization.objects.order_by("name"), request, "self")[:MOST_ORGANIZATIONS])
+        found = list(workings(organizations))
+        shown = [{"row": row, "rules": [one for one in found if one.organization == row]} for row in organizations]
+        return super().changelist_view(request, {**(extra_context or {}), "organizations": shown})
 
     def has_backtest_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return bool(request.user.has_perm("issues.add_backtest"))

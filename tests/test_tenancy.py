@@ -60,6 +60,7 @@ ENDPOINTS = [
     Endpoint("post", "ats/issues/<int:issue_id>/snooze", lambda w: f"/ats/issues/{w.issue.pk}/snooze", acts=True),
     Endpoint("post", "ats/issues/<int:issue_id>/resolve", lambda w: f"/ats/issues/{w.issue.pk}/resolve", acts=True),
     Endpoint("post", "ats/issues/<int:issue_id>/reopen", lambda w: f"/ats/issues/{w.issue.pk}/reopen", acts=True),
+    Endpoint("get", "ats/rules", lambda w: "/ats/rules"),
     Endpoint("get", "ats/tasks", lambda w: "/ats/tasks"),
     Endpoint("get", "ats/tasks/outcomes", lambda w: "/ats/tasks/outcomes"),
     Endpoint("get", "ats/tasks/<int:task_id>", lambda w: f"/ats/tasks/{w.task.pk}"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time, timedelta
+from datetime import timedelta
 from typing import Any, cast
 
 from django import forms
@@ -17,7 +17,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts.models import User
-from accounts.staff import LongEvidenceAdmin, OwnRows, StaffAdmin
+from accounts.staff import LongEvidenceAdmin, OwnRows, StaffAdmin, midnight_of
 from issues.admin import SEVERITY_COLOURS
 from issues.models import Issue
 from issues.rules import RULES
@@ -145,7 +145,7 @@ class DueFilter(admin.SimpleListFilter):
         if self.value() is None:
             return queryset
         now = timezone.now()
-        tomorrow = datetime.combine(now.date() + timedelta(days=1), time.min, tzinfo=now.tzinfo)
+        tomorrow = midnight_of(request, now) + timedelta(days=1)
         chosen = {
             "today": Q(due_at__lt=tomorrow), "late": Q(due_at__lt=now), "mine": Q(assignee=request.user.pk), "nobody": Q(assignee=None),
         }.get(str(self.value()), Q())  # fmt: skip

@@ -7,10 +7,9 @@ numbers of their own organizations; operators see them all.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db.models import Count, Q, QuerySet
@@ -18,8 +17,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import Organization
-from accounts.staff import within
+from accounts.staff import midnight_of, within
 from connectors.models import Batch, Connector, RawEvent, SyncRun
 from connectors.selectors import with_progress
 from issues.models import Issue, Severity
@@ -80,7 +78,7 @@ def _severities(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def _issues_today(request: HttpRequest, now: datetime) -> list[dict[str, Any]]:
-    midnight = _midnight(request, now)
+    midnight = midnight_of(request, now)
     new = within(listed(Issue.objects.filter(detected_at__gte=midnight)), request, "organization").aggregate(
         new=Count("pk"), gone=Count("pk", filter=Q(status=Issue.Status.RESOLVED))
     )
@@ -89,7 +87,7 @@ def _issues_today(request: HttpRequest, now: datetime) -> list[dict[str, Any]]:
 
 
 def _tasks(request: HttpRequest, now: datetime) -> list[dict[str, Any]]:
-    tomorrow = _midnight(request, now) + timedelta(days=1)
+    tomorrow = midnight_of(request, now) + timedelta(days=1)
     unfinished = within(Task.objects.exclude(status__in=Task.ENDED), request, "organization")
     mine = Q(assignee=request.user.pk)
     counts = unfinished.aggregate(
@@ -132,10 +130,3 @@ def _connectors(request: HttpRequest, now: datetime) -> list[dict[str, Any]]:
 def _runs(request: HttpRequest) -> QuerySet[SyncRun]:
     under_way = SyncRun.objects.exclude(state__in=SyncRun.ENDED).select_related("connector")
     return with_progress(within(under_way, request, "connector__organization")).order_by("-pk")
-
-
-def _midnight(request: HttpRequest, now: datetime) -> datetime:
-    """Of the person's organization, where they have one; of UTC where they see several in several zones."""
-    zones = set(within(Organization.objects.all(), request, "self").order_by().values_list("time_zone", flat=True)[:20])
-    zone = ZoneInfo(zones.pop() if len(zones) == 1 else "UTC")
-    return datetime.combine(now.astimezone(zone).date(), time.min, tzinfo=zone)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from unittest import mock
+
 import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
@@ -9,6 +12,9 @@ from django.urls import reverse
 
 from tests.api import client_of
 from tests.factories.accounts import UserFactory, member
+from tests.factories.analytics import waiting
+from tests.factories.issues import issue_about
+from tests.factories.triggers import TaskFactory
 from tests.factories.worlds import World, make_world
 from triggers.models import Task
 
@@ -66,3 +72,17 @@ def test_tasks_are_ended_in_bulk_within_one_s_organization(acme: World) -> None:
     acme.task.refresh_from_db()
     other.task.refresh_from_db()
     assert (acme.task.status, other.task.status) == ("done", "open")
+
+
+def test_today_is_the_day_of_the_organization(acme: World, operator: Client) -> None:
+    """In Auckland it is half past ten in the morning of the 15th."""
+    acme.organization.time_zone = "Pacific/Auckland"
+    acme.organization.save()
+    Task.objects.filter(pk=acme.task.pk).update(title="Tonight", due_at=datetime(2026, 9, 15, 11, 59, tzinfo=UTC))
+    TaskFactory(issue=issue_about(waiting(acme.job, acme.stage)), title="Tomorrow", due_at=datetime(2026, 9, 15, 12, 0, tzinfo=UTC))
+
+    with mock.patch("triggers.admin.timezone.now", return_value=datetime(2026, 9, 14, 22, 30, tzinfo=UTC)):
+        page = operator.get(reverse("admin:triggers_task_changelist"), {"due": "today"}).content.decode()
+
+    assert "Tonight" in page
+    assert "Tomorrow" not in page

@@ -15,6 +15,7 @@ from issues.backtesting import NOT_REPLAYABLE, REPLAYABLE, backtest
 from issues.detection import rule_book
 from issues.replaying import Opening, Outcome, Scope, Span
 from issues.rules import NAMES
+from issues.rules.stage_delay import NAME as STAGE_DELAY
 from issues.thresholds import Setting, Thresholds
 
 #: calendar days a question may reach back
@@ -26,6 +27,8 @@ EXAMPLES = 10
 
 #: how a change of a threshold is told
 WORDS = {"business_days": "days", "factor": "times the limit", "people": "people", "proxy": "proxy"}
+#: a delay is measured against what is usual, not against the limit
+DELAY_FACTOR = "times the usual"
 #: what can be changed, rule by rule
 CHANGEABLE: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -145,20 +148,21 @@ class Comparison:
         if name == "proxy":
             return "the proxy" if value else "no proxy"
         was = "the stage's own limit" if before is None else f"{before:g}"
-        return f"{value:g} instead of {was} {WORDS[name]}"
+        words = DELAY_FACTOR if (self.rule, name) == (STAGE_DELAY, "factor") else WORDS[name]
+        return f"{value:g} instead of {was} {words}"
 
     @property
     def told(self) -> dict[str, Any]:
         """As kept with the question: sentences, numbers, and examples by ids."""
         more, fewer = self.what_if.opened, self.as_is.opened
         only = (("added", more, fewer), ("spared", fewer, more)) if self.values else (("opened", fewer, {}),)
+        ways = [(f"With {self.change}", self.what_if)] if self.values else []
         return {
             "sentences": self.sentence.split("\n"),
             "rows": [
                 {"label": label, "issues": outcome.issues, "gone": outcome.gone_within_a_day}
-                for label, outcome in ((f"With {self.change}", self.what_if), ("As it is", self.as_is))
-                if self.values or outcome is self.as_is
-            ][-2 if self.values else -1 :],
+                for label, outcome in (*ways, ("As it is", self.as_is))
+            ],
             "examples": {kind: _examples(these, others) for kind, these, others in only},
         }
 

@@ -15,8 +15,9 @@ from connectors.models import Connector
 from issues.backtesting import NotReplayable, backtest
 from issues.detection import rule_book
 from issues.models import Issue, RuleSetting
-from issues.replaying import Span
-from issues.thresholds import Setting
+from issues.replaying import Outcome, Span
+from issues.thresholds import DEFAULTS, Setting
+from issues.whatif import Comparison
 from tests.issues.pasts import DAYS, START, past, swept
 from tests.walking import bring_in, file_connector
 
@@ -88,3 +89,11 @@ def test_the_command_says_what_it_cannot_do(given: dict[str, Any], said: str) ->
 def test_a_rule_without_its_facts_in_the_ledger_is_not_replayed() -> None:
     with pytest.raises(NotReplayable, match="poll_gap"):
         backtest(file_connector().organization, "poll_gap", [], Span(START, START + timedelta(days=1)))
+
+
+def test_a_delay_is_told_against_what_is_usual() -> None:
+    def told(rule: str) -> str:
+        return Comparison(rule, 90, DEFAULTS[rule], {"factor": 1.2}, Outcome(), Outcome()).change
+
+    assert told("stage_delay") == "1.2 instead of 1.5 times the usual"
+    assert told("stuck") == "1.2 instead of 2 times the limit"

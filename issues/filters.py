@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 import django_filters
-from django.db.models import QuerySet
+from django import forms
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from issues.models import Issue, Severity
@@ -30,6 +31,21 @@ class PersonFilter(django_filters.CharFilter):
         return qs.filter(pk__in=qs.model._default_manager.filter(**{self.field_name: int(person)}).values("pk"))
 
 
+class YesNoField(forms.Field):
+    """``true`` or ``false`` in any case; anything else is refused rather than taken for nothing."""
+
+    def to_python(self, value: Any) -> bool | None:
+        if value in self.empty_values:
+            return None
+        if value.lower() not in ("true", "false"):
+            raise forms.ValidationError("Must be true or false.", code="invalid")
+        return bool(value.lower() == "true")
+
+
+class YesNoFilter(django_filters.BooleanFilter):
+    field_class = YesNoField
+
+
 class IssueFilter(django_filters.FilterSet):
     status = django_filters.MultipleChoiceFilter(choices=Issue.Status.choices, help_text="May be repeated.")
     severity = django_filters.MultipleChoiceFilter(choices=Severity.choices, help_text="May be repeated.")
@@ -46,7 +62,7 @@ class IssueFilter(django_filters.FilterSet):
         help_text="Members of groups: `false` (the default) leaves them out, for the group speaks for them; `true` lists only "
         "them; `any` lists both. With `group` its members are listed.",
     )
-    inferred = django_filters.BooleanFilter(field_name="evidence__inferred", method="by_proxy", help_text="Found by a proxy, or not.")
+    inferred = YesNoFilter(method="by_proxy", help_text="Found by a proxy, or not.")
     min_age = django_filters.NumberFilter(method="aged", min_value=0, max_value=100_000, help_text="Days since detection, at least.")
     max_age = django_filters.NumberFilter(method="aged", min_value=0, max_value=100_000, help_text="Days since detection, at most.")
 
@@ -63,8 +79,8 @@ class IssueFilter(django_filters.FilterSet):
         return queryset if value == "any" else queryset.filter(group__isnull=value == "false")
 
     def by_proxy(self, queryset: QuerySet[Issue], name: str, value: bool) -> QuerySet[Issue]:
-        inferred = queryset.filter(**{name: True})
-        return inferred if value else queryset.exclude(pk__in=inferred.values("pk"))
+        inferred = Q(evidence__contains={"inferred": True})
+        return queryset.filter(inferred if value else ~inferred)
 
     def aged(self, queryset: QuerySet[Issue], name: str, value: Decimal) -> QuerySet[Issue]:
         moment = timezone.now() - timedelta(days=float(value))

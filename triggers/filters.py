@@ -7,7 +7,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import Role
-from issues.filters import PersonFilter
+from issues.filters import PersonFilter, YesNoFilter
 from issues.models import Severity
 from triggers.models import Task
 
@@ -20,7 +20,7 @@ class TaskFilter(django_filters.FilterSet):
     job = django_filters.NumberFilter(field_name="issue__job_id", min_value=0, max_value=2**63 - 1, decimal_places=0, help_text="Job id.")
     issue_type = django_filters.CharFilter(field_name="issue__issue_type", max_length=32)
     role = django_filters.MultipleChoiceFilter(choices=Role.choices, help_text="Whom it was meant for. May be repeated.")
-    overdue = django_filters.BooleanFilter(method="late", help_text="`true`: due and neither done nor dismissed.")
+    overdue = YesNoFilter(method="late", help_text="`true`: due and neither done nor dismissed.")
     due_after = django_filters.IsoDateTimeFilter(field_name="due_at", lookup_expr="gte", help_text="ISO 8601.")
     due_before = django_filters.IsoDateTimeFilter(field_name="due_at", lookup_expr="lt", help_text="ISO 8601.")
 

@@ -19,7 +19,7 @@ from accounts.staff import EvidenceAdmin, OwnRows, within
 from ats.models import Application, Job, Stage
 from issues import backtests
 from issues.backtesting import NOT_REPLAYABLE, REPLAYABLE
-from issues.models import Backtest, RuleSetting
+from issues.models import RULE_LABELS, Backtest, RuleSetting
 from issues.whatif import CHANGEABLE, SAID, WrongQuestion
 
 STATE_COLOURS = {"waiting": "info", "running": "info", "done": "success", "failed": "danger"}
@@ -40,7 +40,7 @@ class QuestionForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         rule = cast(forms.ChoiceField, self.fields["rule"])
-        rule.choices = [("", "Choose a rule"), *((name, _label(name)) for name in REPLAYABLE)]
+        rule.choices = [("", "Choose a rule"), *((name, RULE_LABELS[name]) for name in REPLAYABLE)]
         rule.help_text = _what_can_be_tried()
         self.fields["proxy"].widget.choices = [("unknown", "As it is"), ("true", "Yes"), ("false", "No")]
 
@@ -54,15 +54,11 @@ class QuestionForm(forms.ModelForm):
         return given
 
 
-def _label(rule: str) -> str:
-    return rule.replace("_", " ").capitalize()
-
-
 def _what_can_be_tried() -> str:
     """Which rules cannot be replayed, and why."""
     why: dict[str, list[str]] = {}
     for rule, reason in NOT_REPLAYABLE.items():
-        why.setdefault(reason, []).append(_label(rule).lower())
+        why.setdefault(reason, []).append(RULE_LABELS[rule].lower())
     return "Cannot be replayed: " + "; ".join(f"{' and '.join(rules)}, for {reason}" for reason, rules in why.items()) + "."
 
 
@@ -71,7 +67,7 @@ class BacktestAdmin(EvidenceAdmin):
     """Questions about the past, newest first. None of them changes a setting."""
 
     change_form_template = "admin/issues/backtest/page.html"
-    add_form_template = "admin/change_form.html"
+    add_form_template = "admin/issues/backtest/ask.html"
     list_display = ("asked", "coloured_state", "title", "place", "in_short", "asked_by")
     list_display_links = ("asked", "title")
     list_filter = ("state", "rule", ("organization", OwnRows))

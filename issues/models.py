@@ -128,7 +128,8 @@ class Watch(models.Model):
         return f"Watch of application {self.application_id}"
 
 
-RULE_CHOICES = [(name, name.replace("_", " ").capitalize()) for name in DEFAULTS]
+#: rules in words
+RULE_LABELS = {name: name.replace("_", " ").capitalize() for name in DEFAULTS}
 PRIORITY_CHOICES = [(word.value, word.value.capitalize()) for word in Priority]
 
 
@@ -140,7 +141,7 @@ class RuleSetting(models.Model):
     """
 
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="rule_settings")
-    rule = models.CharField(max_length=32, blank=True, choices=RULE_CHOICES, help_text="Empty: every rule.")
+    rule = models.CharField(max_length=32, blank=True, choices=RULE_LABELS, help_text="Empty: every rule.")
     job = models.ForeignKey(Job, on_delete=models.CASCADE, null=True, blank=True, related_name="+", help_text="Empty: every job.")
     stage = models.ForeignKey(Stage, on_delete=models.CASCADE, null=True, blank=True, related_name="+", help_text="Empty: every stage.")
     enabled = models.BooleanField(null=True, blank=True)
@@ -245,7 +246,7 @@ class Backtest(models.Model):
         FAILED = "failed", "Failed"
 
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="backtests")
-    rule = models.CharField(max_length=32, choices=RULE_CHOICES)
+    rule = models.CharField(max_length=32, choices=RULE_LABELS)
     job = models.ForeignKey(Job, on_delete=models.CASCADE, null=True, blank=True, related_name="+", help_text="Empty: every job.")
     stage = models.ForeignKey(Stage, on_delete=models.CASCADE, null=True, blank=True, related_name="+", help_text="Empty: every stage.")
     days = models.PositiveIntegerField(default=90, help_text="Calendar days up to now.")

@@ -36,18 +36,25 @@ class RuleSettingAdmin(StaffAdmin):
         ("What else", {"fields": ("proxy", "waits_for_candidate", "priority")}),
     )
 
+    actions_detail = ("try_another_limit",)
+    list_before_template = "admin/issues/rulesetting/rules.html"
+
     @admin.display(description="Says")
     def says(self, row: RuleSetting) -> str:
         values = ((name.replace("_", " "), getattr(row, name)) for name in ADJUSTABLE)
         return key_values((name, value) for name, value in values if value not in (None, ""))
 
-    actions_detail = ("try_another_limit",)
-    list_before_template = "admin/issues/rulesetting/rules.html"
-
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         organizations = list(within(Organization.objects.order_by("name"), request, "self")[:MOST_ORGANIZATIONS])
         found = list(workings(organizations))
-        shown = [{"row": row, "rules": [one for one in found if one.organization == row]} for row in organizations]
+        shown = [
+            {
+                "row": row,
+                "special": [one for one in found if one.organization == row and not one.is_plain],
+                "plain": [one for one in found if one.organization == row and one.is_plain],
+            }
+            for row in organizations
+        ]
         return super().changelist_view(request, {**(extra_context or {}), "organizations": shown})
 
     def has_backtest_permission(self, request: HttpRequest, object_id: Any = None) -> bool:

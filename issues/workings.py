@@ -11,12 +11,15 @@ from typing import Any
 from accounts.models import Organization
 from connectors import registry
 from connectors.models import Connector
-from issues.models import RuleSetting
+from issues.models import RULE_LABELS, RuleSetting
 from issues.rules import CELL_RULES, RULES, SOURCE_RULES, Rule
 from issues.thresholds import RuleBook, Setting, Thresholds
 
-#: what a capability lets an ATS tell, and how its absence reads
-TELLS = {"interviews": "tells of interviews, feedback and offers", "polls": "is read by polling"}
+#: how the lack of a capability reads: of every source, and of some
+LACKS = {
+    "interviews": ("No connected source tells of interviews, feedback and offers", "Not told of interviews, feedback and offers by"),
+    "polls": ("No connected source is read by polling", "Not read by polling:"),
+}
 SUBJECTS: tuple[tuple[str, Sequence[Rule[Any]]], ...] = (
     ("application", RULES),
     ("stage", CELL_RULES),
@@ -47,6 +50,15 @@ class Working:
     #: settings for a job or a stage that switch it or its proxy otherwise
     exceptions: int
 
+    @property
+    def label(self) -> str:
+        return RULE_LABELS[self.rule]
+
+    @property
+    def is_plain(self) -> bool:
+        """It works everywhere, and there is nothing to say about it."""
+        return self.state is State.ON and not self.why and not self.exceptions
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -68,11 +80,14 @@ def working(rule: Rule[Any], thresholds: Thresholds, sources: Sequence[Source]) 
     if not silent:
         return State.ON, ""
     nobody = len(silent) == len(sources)
-    who = f"No connected source {TELLS[rule.needs]}" if nobody else f"Of {', '.join(silent)} none {TELLS[rule.needs]}"
+    of_all, of_some = LACKS[rule.needs]
+    lack = f"{of_all}." if nobody else f"{of_some} {', '.join(silent)}."
     if rule.proxy and thresholds.proxy:
-        return State.PROXY if nobody else State.ON, f"{who}: there it goes by the {rule.proxy}, and its issues are marked as inferred."
+        there = "It" if nobody else "There it"
+        return State.PROXY if nobody else State.ON, f"{lack} {there} goes by the {rule.proxy}, and its issues are marked as inferred."
+    silence = "" if nobody else " There it is silent."
     instead = f" Switch on its proxy in the rule settings, and it goes by the {rule.proxy}." if rule.proxy else ""
-    return (State.OFF, f"{who}.{instead}") if nobody else (State.ON, f"{who}: there it is silent.{instead}")
+    return State.OFF if nobody else State.ON, f"{lack}{silence}{instead}"
 
 
 def workings(organizations: Iterable[Organization]) -> Iterator[Working]:
@@ -107,7 +122,7 @@ def _sources(organization_ids: list[int]) -> dict[int, list[Source]]:
     rows = Connector.objects.filter(organization__in=organization_ids).order_by("name")
     for organization_id, name, provider in rows.values_list("organization_id", "name", "provider"):
         known = registry.PROVIDERS.get(provider)
-        tells = {word for word in TELLS if known and getattr(known.capabilities, word)}
+        tells = {word for word in LACKS if known and getattr(known.capabilities, word)}
         found[organization_id].append(Source(name, frozenset(tells)))
     return found
 

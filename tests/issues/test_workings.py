@@ -43,12 +43,12 @@ def rule(name: str) -> Rule[Any]:
         ),
         (
             "missing_feedback", Thresholds(proxy=True), [BAMBOO], State.PROXY,
-            "No connected source tells of interviews, feedback and offers: there it goes by the time in an interview stage without a "
+            "No connected source tells of interviews, feedback and offers. It goes by the time in an interview stage without a "
             "comment or rating, and its issues are marked as inferred.",
         ),
         (
             "waiting_on_us", DEFAULTS["waiting_on_us"], [BAMBOO, FILES], State.ON,
-            "Of hr none tells of interviews, feedback and offers: there it is silent.",
+            "Not told of interviews, feedback and offers by hr. There it is silent.",
         ),
         ("waiting_on_us", DEFAULTS["waiting_on_us"], [FILES], State.ON, ""),
         ("sync_stale", DEFAULTS["sync_stale"], [BAMBOO], State.ON, ""),
@@ -89,6 +89,9 @@ def test_an_issue_found_by_a_proxy_says_so_and_can_be_asked_for() -> None:
     assert api.get(f"/ats/issues/{acme.issue.pk}").json()["inferred"] is False
     assert [each["id"] for each in api.get("/ats/issues?inferred=false").json()["results"]] == [acme.issue.pk]
     assert api.get("/ats/issues?inferred=true").json()["results"] == []
+    assert api.get("/ats/issues?inferred=maybe").json()["errors"][0] == {
+        "field": "inferred", "code": "invalid", "message": "Must be true or false."
+    }  # fmt: skip
 
     Issue.objects.filter(pk=acme.issue.pk).update(evidence={"inferred": True}, last_seen_at=timezone.now())
 
@@ -105,4 +108,6 @@ def test_the_page_of_rule_settings_tells_which_rules_are_off() -> None:
     page = operator.get(reverse("admin:issues_rulesetting_changelist")).content.decode()
 
     assert "Rules of Acme" in page
+    assert "Missing feedback: off" in page
+    assert "On: stuck, idle candidate, clock skew" in page
     assert "No connected source tells of interviews, feedback and offers. Switch on its proxy in the rule settings" in page

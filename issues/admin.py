@@ -24,9 +24,9 @@ from accounts.staff import EvidenceAdmin, LongEvidenceAdmin, OwnRows
 from ats.selectors import timeline_of
 from issues import evidence
 from issues.backtest_admin import address_of_question
-from issues.decisions import decide
+from issues.decisions import decide_all
 from issues.forms import OptionalReasonForm, ReasonForm, SnoozeForm
-from issues.lifecycle import LEGAL, PAST, Action, IllegalAction
+from issues.lifecycle import LEGAL, PAST, Action
 from issues.models import Issue, IssueTransition, Severity, Watch
 
 #: low stays grey
@@ -230,18 +230,14 @@ class IssueAdmin(EvidenceAdmin):
         until_change: bool = False,
         reason: str = "",
     ) -> None:
-        now, done, refusals = timezone.now(), 0, []
-        for issue_id in queryset.order_by("pk").values_list("pk", flat=True):
-            try:
-                decide(
-                    issue_id=issue_id, action=action, actor=cast(User, request.user), now=now, reason=reason or "in the admin",
-                    until=until, until_change=until_change,
-                )  # fmt: skip
-                done += 1
-            except IllegalAction as error:
-                refusals.append(f"Issue {issue_id}: {error}")
-        for refusal in refusals[:MOST_REFUSALS]:
-            self.message_user(request, refusal, messages.WARNING)
+        chosen = list(queryset.values_list("pk", flat=True))
+        refusals = decide_all(
+            issue_ids=chosen, action=action, actor=cast(User, request.user), now=timezone.now(), reason=reason or "in the admin",
+            until=until, until_change=until_change,
+        )  # fmt: skip
+        done = len(chosen) - len(refusals)
+        for issue_id, refusal in list(refusals.items())[:MOST_REFUSALS]:
+            self.message_user(request, f"Issue {issue_id}: {refusal}", messages.WARNING)
         if len(refusals) > MOST_REFUSALS:
             self.message_user(request, f"{len(refusals) - MOST_REFUSALS} more were refused.", messages.WARNING)
         self.message_user(request, f"{done} {'issue' if done == 1 else 'issues'} {PAST[action]}.", messages.SUCCESS)

@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.models import User
 from config import flow
 from connectors.models import Batch
-from issues.decisions import StaleVersion, decide
+from issues.decisions import StaleVersion, decide, decide_all
 from issues.lifecycle import Action, IllegalAction
 from issues.models import Issue
 from tests.factories.accounts import UserFactory
@@ -106,3 +106,22 @@ def test_tasks_the_due_queue_and_screens_follow_by_the_road(issue: Issue, alice:
     batch = Batch.objects.get(kind=Batch.Kind.RECHECK)
     assert issue.application is not None
     assert (batch.step, batch.application_ids, batch.connector) == (flow.DETECT, [issue.application_id], issue.application.connector)
+
+
+def test_a_decision_on_many_is_one_batch_and_each_has_its_line(alice: User) -> None:
+    first = issue_about(StageVisitFactory(began=NOW - timedelta(days=30)))
+    others = [issue_about(StageVisitFactory(began=NOW - timedelta(days=9), job=first.job)) for _ in range(3)]
+    decide(issue_id=first.pk, action=Action.RESOLVE, actor=alice, now=NOW)
+    Batch.objects.all().delete()
+
+    chosen = [first, *others]
+    refusals = decide_all(issue_ids=[one.pk for one in chosen], action=Action.ACKNOWLEDGE, actor=alice, now=NOW, reason="mine")
+
+    assert list(refusals) == [first.pk]
+    assert "resolved" in refusals[first.pk]
+    for one in others:
+        one.refresh_from_db()
+        (line,) = one.transitions.all()
+        assert (one.status, line.actor, line.reason) == ("acknowledged", alice, "mine")
+    batch = Batch.objects.get()
+    assert batch.application_ids == sorted(one.application_id for one in others if one.application_id)

@@ -6,6 +6,7 @@ import logging
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from apprise.plugins.slack import NotifySlack
 from django.test import override_settings
 
 from connectors.outbound import Reach
-from tests.receivers import mail_receiver, web_receiver
+from tests.receivers import certificate_in, mail_receiver, web_receiver
 from triggers.channels import Address, NotSent, Refused, Unclear, check_address, deliver
 from triggers.fence import OutOfReach, fenced
 from triggers.wording import Message
@@ -185,6 +186,45 @@ def test_a_mail_server_s_no_is_understood(settings: Any, recipient: str, answer:
         with pytest.raises(outcome) as caught:
             deliver(Address(kind="email", mailboxes=("rita@example.org",)), MESSAGE, key="k")
     assert type(caught.value) is outcome
+
+
+SECURED = [("smtp+starttls", "starttls"), ("smtps", "ssl")]
+
+
+@pytest.mark.parametrize(("scheme", "tls"), SECURED)
+def test_mail_goes_by_tls_with_a_login(settings: Any, monkeypatch: Any, tmp_path: Path, scheme: str, tls: str) -> None:
+    certificate = certificate_in(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.path))
+    with mail_receiver(tls=tls, certificate=certificate) as mailbox:
+        settings.SMTP_URL = f"{scheme}://rita:quoted%2Fword@127.0.0.1:{mailbox.port}"
+        settings.MAIL_FROM = "stagewatch@example.org"
+        deliver(Address(kind="email", mailboxes=("rita@example.org",)), MESSAGE, key="k")
+
+    assert mailbox.logins == [("rita", "quoted/word")]
+    assert [subject for _, _, subject, _ in mailbox.letters] == [MESSAGE.subject]
+
+
+@pytest.mark.parametrize(("scheme", "tls"), SECURED)
+def test_a_mail_server_nobody_vouches_for_hears_neither_the_password_nor_the_mail(
+    settings: Any, tmp_path: Path, scheme: str, tls: str
+) -> None:
+    with mail_receiver(tls=tls, certificate=certificate_in(tmp_path)) as mailbox:
+        settings.SMTP_URL = f"{scheme}://rita:quoted%2Fword@127.0.0.1:{mailbox.port}"
+        settings.MAIL_FROM = "stagewatch@example.org"
+        with pytest.raises(NotSent, match="cannot be reached"):
+            deliver(Address(kind="email", mailboxes=("rita@example.org",)), MESSAGE, key="k")
+
+    assert (mailbox.logins, mailbox.letters) == ([], [])
+
+
+def test_a_mail_server_without_starttls_hears_nothing_where_it_was_asked_for(settings: Any) -> None:
+    with mail_receiver() as mailbox:
+        settings.SMTP_URL = f"smtp+starttls://rita:quoted%2Fword@127.0.0.1:{mailbox.port}"
+        settings.MAIL_FROM = "stagewatch@example.org"
+        with pytest.raises(NotSent, match="cannot be reached"):
+            deliver(Address(kind="email", mailboxes=("rita@example.org",)), MESSAGE, key="k")
+
+    assert (mailbox.logins, mailbox.letters) == ([], [])
 
 
 @override_settings(SMTP_URL="")

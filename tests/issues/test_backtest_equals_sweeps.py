@@ -23,7 +23,10 @@ from tests.factories.accounts import member
 from tests.issues.pasts import (
     DAYS,
     START,
+    Row,
     busy_past,
+    in_order,
+    job_told,
     past,
     really_gone_within_a_day,
     really_opened,
@@ -31,7 +34,7 @@ from tests.issues.pasts import (
     replayed_gone_within_a_day,
     swept,
 )
-from tests.walking import bring_in, cut, file_connector
+from tests.walking import bring_in, cut, event_row, file_connector
 
 pytestmark = pytest.mark.django_db
 
@@ -103,6 +106,40 @@ def test_limits_and_medians_are_those_of_each_past_time(monkeypatch: pytest.Monk
     assert min(counts[rule] for rule in ("stuck", *ABOUT_STAGES)) > 0, counts
     sources = set(Issue.objects.filter(issue_type="stuck").values_list("evidence__limit__source", flat=True))
     assert "baseline" in sources, "else no limit was learnt"
+
+
+def test_nothing_is_gone_because_a_job_paused_and_only_an_exit_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What random pasts seldom hold: a trouble that ends while its job is on hold; a stay that is cut off while a stage stands still."""
+    # given somebody idle from Friday 06:00 on, whose job pauses for nine hours in which somebody writes a comment
+    connector = file_connector()
+    patience(connector.organization)
+    friday = START + timedelta(days=4)
+    rows = [
+        *came("j-0", friday - timedelta(days=2), "a-1"),
+        job_told("j-0", "on_hold", friday + timedelta(hours=1)),
+        event_row("a-1:1", friday + timedelta(hours=9), event_type="comment_added", **named("j-0", "a-1")),
+        job_told("j-0", "open", friday + timedelta(hours=10)),
+        # and three who wait since Wednesday 18:00, of whom the ATS forgets one on Thursday at 10:00
+        *came("j-1", START + timedelta(days=2, hours=12), "b-1", "b-2", "b-3"),
+        event_row("b-3:1", START + timedelta(days=3, hours=4), event_type="application_removed", **named("j-1", "b-3")),
+    ]
+    span = swept(connector, in_order(rows), monkeypatch, days=6)
+
+    check(connector, ("idle_candidate", "no_exits"), span)
+
+    idle, still = (answer(connector, rule, span) for rule in ("idle_candidate", "no_exits"))
+    (paused,) = [one for one in idle.opened.values() if one.at == friday]
+    assert not paused.gone_within_a_day, "it was hidden, then no longer there: nobody saw it go"
+    assert [one.at for one in still.opened.values()] == [START + timedelta(days=3, hours=16)], "after one day, whoever was removed"
+
+
+def came(job: str, at: datetime, *names: str) -> list[Row]:
+    told = {"event_type": "application_created", "stage_to": "s-1", "stage_to_category": "review"}
+    return [event_row(f"{name}:0", at, **told, **named(job, name)) for name in names]
+
+
+def named(job: str, name: str) -> dict[str, str]:
+    return {"job_external_id": job, "application_external_id": name, "candidate_external_id": name}
 
 
 def test_what_people_decide_changes_nothing_in_what_opens(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,8 +7,13 @@ const STEPS = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], Arrow
 function settle() {
   const cells = document.querySelectorAll(".board a.cell");
   const current = [...cells].find((cell) => cell === document.activeElement) ?? [...cells].find((cell) => cell.tabIndex === 0 && cell.hasAttribute("tabindex")) ?? cells[0];
-  for (const cell of cells) cell.tabIndex = cell === current ? 0 : -1;
+  for (const cell of cells) reach(cell, cell === current);
   hide();
+}
+
+// One cell is in the Tab order, and behind it its explanation.
+function reach(cell, reachable) {
+  for (const link of [cell, cell.nextElementSibling]) link.tabIndex = reachable ? 0 : -1;
 }
 
 function neighbour(cell, [down, right]) {
@@ -31,8 +36,8 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   const next = neighbour(cell, step);
   if (!next) return;
-  cell.tabIndex = -1;
-  next.tabIndex = 0;
+  reach(cell, false);
+  reach(next, true);
   next.focus();
 });
 
@@ -53,7 +58,7 @@ function tell(cell) {
   });
   const how = document.createElement("p");
   how.className = "soft";
-  how.textContent = "Open it for the people, and for where the numbers come from.";
+  how.textContent = "Open it for the people; “?” tells where the numbers come from.";
   tip.replaceChildren(sentence, ...proof, how);
   tip.hidden = false;
   const at = cell.getBoundingClientRect();

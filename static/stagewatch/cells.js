@@ -63,10 +63,11 @@ function element(name, attributes, ...children) {
   return made;
 }
 
+// What stands in a cell's place: the square, and the way to where its numbers come from.
 function square(job, cell) {
   const told = sentence(cell);
   if (!cell.open) {
-    return element("span", { class: "cell none" }, element("span", { class: "unseen" }, "nobody"));
+    return [element("span", { class: "cell none" }, element("span", { class: "unseen" }, "nobody"))];
   }
   const href = `/jobs/${job.id}/stages/${encodeURIComponent(cell.stage.id)}`;
   const few = cell.p50.confidence === "ok" ? "" : " few";
@@ -78,24 +79,27 @@ function square(job, cell) {
     element("span", { class: "median" }, known(estimate(cell.p50))),
   );
   if (cell.issues_open) face.append(element("span", { class: "flag" }, String(cell.issues_open)));
-  return element(
+  const people = element(
     "a",
     { class: `cell${few}`, href, "data-heat": cell.heat ?? "", "data-panel": "", "data-proof": proof(cell).join("\n") },
     face,
     element("span", { class: "unseen" }, `${job.title}, ${told}`),
   );
+  const label = `Explain ${stageName(cell.stage)}, ${job.title}`;
+  return [people, element("a", { class: "why", href: `${href}/explain`, "data-panel": "", "aria-label": label }, "?")];
 }
 
 // Replaces what differs and nothing else: focus and tab position stay where they are.
 function patchSquare(place, job, cell) {
   const before = place.firstElementChild;
-  const after = square(job, cell);
+  const [after, why] = square(job, cell);
   before.classList.remove("changed");
   if (before.hasAttribute("tabindex") && cell.open) after.setAttribute("tabindex", before.getAttribute("tabindex"));
+  if (why && before.tagName === "A") before.nextElementSibling.ariaLabel = why.ariaLabel; // the job may have a new title
   if (before.isEqualNode(after)) return false;
   if (before.tagName !== after.tagName) {
-    const focused = before === document.activeElement;
-    before.replaceWith(after);
+    const focused = place.contains(document.activeElement);
+    place.replaceChildren(...[after, why].filter(Boolean));
     if (focused) after.closest("tr").querySelector("a").focus();
   } else {
     for (const { name, value } of after.attributes) before.setAttribute(name, value);

@@ -134,6 +134,41 @@ def test_arrow_keys_walk_the_cells_and_enter_opens_the_people(acme: Any, address
     assert page.run(f"document.activeElement === {cell(second)}")
 
 
+def test_a_cell_leads_to_where_its_numbers_come_from(acme: Any, address: str, page: Page) -> None:
+    job = acme.job("A job")
+    acme.apply(job)
+    page.open(address)
+    page.run(f"{cell(job)}.focus()")
+
+    page.press("Tab")
+    assert page.run("document.activeElement.ariaLabel") == "Explain Review, A job"
+    assert page.run("Promise.all(document.activeElement.getAnimations().map(one => one.finished)).then(() => true)")
+    assert page.run("getComputedStyle(document.activeElement).opacity") == "1"
+    page.press("Enter")
+
+    page.wait_for("document.querySelector('#panel h1').textContent.includes('Where these numbers come from')")
+    assert "Grace Hopper" in page.run("document.getElementById('panel').textContent")
+
+
+def test_a_cell_the_stream_has_filled_reads_as_one_the_server_has_written(acme: Any, address: str, page: Page) -> None:
+    acme.apply(acme.job("Old job"))
+    job = acme.job("B & job")
+    services.push_batch(acme.batch())
+    written = f"[...document.querySelector('tr[data-job=\"{job.pk}\"] td[data-stage=review]').children].map(one => {{"
+    written += " one.removeAttribute('tabindex'); one.classList.remove('changed'); return one.outerHTML; })"
+    page.open(address)
+    page.wait_for(LIVE)
+    assert "nobody" in page.run(written)[0]
+
+    tell(acme, job)
+    page.wait_for(f"{cell(job)}.querySelector('.count')?.textContent === '1'")
+    told = page.run(written)
+    page.open(address)
+
+    assert len(told) == 2
+    assert page.run(written) == told
+
+
 @pytest.mark.parametrize("width", [360, 768, 1280, 3840])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_overflows_at_any_width(acme: Any, address: str, page: Page, width: int, scheme: str) -> None:

@@ -164,6 +164,8 @@ def explain(request: HttpRequest, job_id: int, name: str) -> HttpResponse:
         both=[(unit, told.cells[unit], {p: presenting.estimate(told.cells[unit][p]) for p in ("p50", "p85")}) for unit in ("bd", "cd")],
         square=presenting.square(cell),
         limit=presenting.limit_words(cell["limit"]),
+        rests_on=presenting.stays(cell["p50"]),
+        cut_off=presenting.cut_off(cell["p50"]),
         counted=[{"one": one, "person": people.get(one.application_id)} for one in shown],
         counted_total=len(told.included),
         reasons=[(presenting.REASONS.get(reason, reason), count) for reason, count in sorted(told.reasons.items())],

@@ -26,9 +26,11 @@ class Lens:
     question: Question
     clock: str
     window: int
-    #: the day looked back to; None: now
+    #: the day looked back to, where the organization is; None: now
     day: date | None
     today: date
+    #: the moment as the address names it: a day or a time
+    asked_for: str = ""
     #: what was asked for and cannot be answered, in one sentence
     error: str = ""
 
@@ -64,10 +66,8 @@ class Lens:
             given["clock"] = self.clock
         if self.window != DEFAULT_WINDOW_DAYS:
             given["window"] = self.window
-        if self.day is not None:
-            given["as_of"] = self.day.isoformat()
-        elif self.past:
-            given["as_of"] = self.question.as_of.isoformat()
+        if self.asked_for:
+            given["as_of"] = self.asked_for
         return f"?{urlencode(given)}" if given else ""
 
 
@@ -76,29 +76,28 @@ def lens_of(request: HttpRequest, organization: Organization) -> Lens:
     zone = ZoneInfo(organization.time_zone)
     today = timezone.now().astimezone(zone).date()
     given = {name: value for name in ("clock", "window", "as_of") if (value := request.GET.get(name, ""))}
-    day = _day(given.get("as_of", ""), zone)
+    day = _day(given.get("as_of", ""))
     if day is not None and day >= today:
         given.pop("as_of", None)
-        day = None
     elif day is not None:
         given["as_of"] = end_of(day, zone).isoformat()
     parameters = CommonParameters(data=given)
     if parameters.is_valid():
         clock, window = parameters.validated_data.get("clock", "bd"), parameters.validated_data.get("window", DEFAULT_WINDOW_DAYS)
-        return Lens(parameters.question(), clock, window, day, today)
+        question = parameters.question()
+        looked_back_to = None if question.live else question.as_of.astimezone(zone).date()
+        return Lens(question, clock, window, looked_back_to, today, "" if question.live else request.GET["as_of"])
     told = [f"{name}: {' '.join(map(str, problems))}" for name, problems in parameters.errors.items()]
     plain = Lens(Question(as_of=timezone.now()), "bd", DEFAULT_WINDOW_DAYS, None, today)
     return replace(plain, error=f"The address asks for something that cannot be shown ({'; '.join(told)}). This is how things stand now.")
 
 
-def _day(text: str, zone: ZoneInfo) -> date | None:
-    """A bare date, or the day on which a moment lies; None where there is neither."""
+def _day(text: str) -> date | None:
+    """A bare date, which stands for the end of that day; None for anything else."""
     try:
-        if len(text) == 10:
-            return date.fromisoformat(text)
+        return date.fromisoformat(text) if len(text) == 10 else None
     except ValueError:
-        pass
-    return None
+        return None
 
 
 def end_of(day: date, zone: ZoneInfo) -> datetime:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
+from analytics.calendars import JobClocks
 from analytics.clocks import cd
 from ats.models import CATEGORY_RANK, Application, Candidate
 from ats.selectors import applications_of, candidates_of, timeline_of
@@ -34,14 +36,30 @@ def candidate(request: HttpRequest, candidate_id: int) -> HttpResponse:
         found.organization,
         position=position,
         candidate=found,
-        ways=[_way(application, now) for application in applications],
+        ways=_ways(applications, now),
         events=events_told(list(timeline_of(applications))[::-1]),
     )
 
 
-def _way(application: Application, now: datetime) -> dict[str, Any]:
+def _ways(applications: Sequence[Application], now: datetime) -> list[dict[str, Any]]:
+    """Each application's way; a stay that goes on is as long as it is by now."""
+    jobs = {application.job.pk: application.job for application in applications if application.job is not None}
+    begun = [visit.entered_at for application in applications for visit in application.visits.all()]
+    clocks = JobClocks(list(jobs.values()), now, min(begun, default=now))
+    ways = []
+    for application in applications:
+        visits: list[Any] = list(application.visits.all())
+        going_on = [visit for visit in visits if visit.left_at is None]
+        if application.job is not None and going_on:
+            ages = clocks.of(application.job).bd([visit.entered_at for visit in going_on], now)
+            for visit, age in zip(going_on, ages, strict=True):
+                visit.bd = age
+        ways.append(_way(application, visits, now))
+    return ways
+
+
+def _way(application: Application, visits: list[Any], now: datetime) -> dict[str, Any]:
     """An application's stays between its beginning and its end, or now."""
-    visits: list[Any] = list(application.visits.all())
     begun = [visit.entered_at for visit in visits]
     since = min([*begun, *([application.applied_at] if application.applied_at else [])], default=now)
     ended = [visit.left_at for visit in visits if visit.left_at is not None]

@@ -121,11 +121,22 @@ def proof(cell: Mapping[str, Any]) -> list[str]:
             if p50["low"] is not None
             else ""
         )
-        told.append(f"Median from {p50['n']} stays: {p50['n_exits']} ended, {p50['n_open']} still going{between}.")
+        told.append(f"Median from {stays(p50)}{between}.")
     told.append(f"{cell['entered']} came in and {cell['exited']} left in the window.")
     if cell["overdue_days"] >= 0.05:
         told.append(f"{number(cell['overdue_days'])} business days over the limit, all people together.")
     return told
+
+
+def stays(quantile: Mapping[str, Any]) -> str:
+    """``169 stays: 149 ended, 18 still going, 2 cut off``: what a quantile was estimated from."""
+    told = f"{quantile['n']} stays: {quantile['n_exits']} ended, {quantile['n_open']} still going"
+    return f"{told}, {cut_off(quantile)} cut off" if cut_off(quantile) else told
+
+
+def cut_off(quantile: Mapping[str, Any]) -> int:
+    """Stays that are over without having ended by themselves: of them only "at least so long" is known."""
+    return int(quantile["n"] - quantile["n_exits"] - quantile["n_open"])
 
 
 def usual(estimate_: Estimate | None) -> str:

@@ -150,7 +150,7 @@ def steps(request: HttpRequest, organization: Organization, *, form: AccountForm
         stages=_stages(organization) if has_jobs else [],
         categories=CATEGORIES,
         may_set_up=may_set_up(request.user, organization),
-        underway=any(one["running"] for one in accounts),
+        underway=any(one["running"] and one["first"] for one in accounts),
     )
     response.status_code = status
     return response
@@ -166,6 +166,8 @@ def _account(connector: Connector, run: SyncRun | None, progress: dict[int, Any]
         "run": run,
         "progress": progress.get(run.pk) if run is not None else None,
         "running": running,
+        # until it has been read once, a run is what the heatmap waits for; after that it is one among many
+        "first": connector.fresh_at is None,
         "error": error,
         "again_at": run.next_attempt_at if run is not None and running and error else None,
     }

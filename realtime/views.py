@@ -21,7 +21,7 @@ from realtime.frame import as_csv, looked_at, own_organization, page, wants_csv
 from realtime.lenses import lens_of
 from realtime.setup_views import first_organization, steps
 from triggers.models import Task
-from triggers.selectors import tasks_of
+from triggers.selectors import GRAVEST_FIRST, tasks_of
 from triggers.selectors import with_subjects as tasks_with_subjects
 
 ROWS_PER_PAGE = 50
@@ -103,7 +103,7 @@ def _is_id(text: str) -> bool:
 
 @looked_at
 def tasks(request: HttpRequest) -> HttpResponse:
-    """Unfinished tasks by due date; ``?mine`` for one's own."""
+    """Unfinished tasks by due date, of those due together the gravest first; ``?mine`` for one's own."""
     organization = own_organization(request)
     if organization is None:
         return render(request, "realtime/nowhere.html")
@@ -112,7 +112,7 @@ def tasks(request: HttpRequest) -> HttpResponse:
     mine = "mine" in request.GET
     if mine:
         found = found.filter(assignee=request.user.pk)
-    listed = Paginator(tasks_with_subjects(found).order_by("due_at", "pk"), ROWS_PER_PAGE).get_page(request.GET.get("page"))
+    listed = Paginator(tasks_with_subjects(found).order_by("due_at", GRAVEST_FIRST, "pk"), ROWS_PER_PAGE).get_page(request.GET.get("page"))
     people = User.objects.filter(memberships__organization=organization, is_active=True).order_by("username")
     context = {"tasks": listed, "mine": mine, "now": timezone.now(), "people": people}
     return page(request, "realtime/tasks.html", organization, position=position, **context)
@@ -124,4 +124,4 @@ def definitions(request: HttpRequest) -> HttpResponse:
     organization = own_organization(request)
     if organization is None:
         return render(request, "realtime/nowhere.html")
-    return page(request, "realtime/definitions.html", organization, definitions=DEFINITIONS)
+    return page(request, "realtime/definitions.html", organization, position=selectors.position_of(organization), definitions=DEFINITIONS)

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Case, IntegerField, QuerySet, Value, When
 
 from accounts.selectors import organizations_of
+from issues.models import Severity
 from triggers.models import Task
+
+#: To order tasks by: critical before high before medium before low.
+GRAVEST_FIRST = Case(
+    *(When(priority=severity, then=Value(rank)) for rank, severity in enumerate(reversed(Severity.values))),
+    output_field=IntegerField(),
+)
 
 
 def tasks_of(user: Any) -> QuerySet[Task]:

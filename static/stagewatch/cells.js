@@ -49,7 +49,8 @@ export function proof(cell) {
   const p50 = cell.p50;
   if (p50.n) {
     const between = p50.low === null ? "" : `; 95 % sure: ${number(p50.low)} to ${p50.high === null ? "more" : number(p50.high)}`;
-    told.push(`Median from ${p50.n} stays: ${p50.n_exits} ended, ${p50.n_open} still going${between}.`);
+    const cutOff = p50.n - p50.n_exits - p50.n_open;
+    told.push(`Median from ${p50.n} stays: ${p50.n_exits} ended, ${p50.n_open} still going${cutOff ? `, ${cutOff} cut off` : ""}${between}.`);
   }
   told.push(`${cell.entered} came in and ${cell.exited} left in the window.`);
   if (cell.overdue_days >= 0.05) told.push(`${number(cell.overdue_days)} business days over the limit, all people together.`);

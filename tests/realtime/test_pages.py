@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
@@ -181,6 +182,24 @@ def test_a_first_sync_is_shown_while_it_runs(acme: Any, alice: Client) -> None:
     assert "412 fetched" in page
 
 
+def test_a_later_sync_is_no_first_one(acme: Any, alice: Client) -> None:
+    acme.apply(acme.job())
+    acme.connector.fresh_at = timezone.now()
+    acme.connector.save()
+    SyncRun.objects.create(connector=acme.connector, mode="delta", state="running", fetched=412)
+
+    page = text_of(alice.get("/setup"))
+
+    assert "Almost there: check the stages" in page
+    assert "is complete up to" in page
+
+
+def test_a_stay_that_goes_on_is_told_with_its_business_days(acme: Any, alice: Client) -> None:
+    application = acme.apply(acme.job(), days_ago=14)
+
+    assert "10.0 so far" in text_of(alice.get(f"/candidates/{application.candidate_id}"))
+
+
 def test_a_person_without_an_organization_is_told_so() -> None:
     client = Client()
     client.force_login(User.objects.create_user("lonely"))
@@ -224,6 +243,18 @@ def test_a_job_of_the_past_and_its_people_agree(acme: Any, alice: Client) -> Non
     assert "2 waiting" in text_of(alice.get(f"/jobs/{job.pk}/stages/review?as_of={day}"))
     assert "3 waiting" in text_of(alice.get(f"/jobs/{job.pk}/stages/review"))
     assert "by then" in text_of(alice.get(f"/jobs/{job.pk}?as_of=2020-01-01"))
+
+
+def test_a_moment_of_the_past_is_kept_and_shown_as_its_day(acme: Any, alice: Client) -> None:
+    job = acme.job()
+    acme.apply(job, days_ago=30)
+    moment = (timezone.now() - timedelta(days=10)).replace(hour=9, minute=30, second=0, microsecond=0)
+
+    page = text_of(alice.get("/", {"as_of": moment.isoformat()}))
+
+    assert f'value="{moment.date().isoformat()}" data-submit' in page
+    assert 'value="10"' in page, "the slider stands there too"
+    assert f"/jobs/{job.pk}?{urlencode({'as_of': moment.isoformat()})}" in page, "links keep the very moment"
 
 
 @pytest.mark.parametrize("query", ["as_of=2999-01-01T00:00:00Z", "as_of=nonsense", "window=0", "clock=moon"])

@@ -34,11 +34,7 @@ document.addEventListener("keydown", (event) => {
   const step = STEPS[event.key];
   if (!cell || !step || event.ctrlKey || event.metaKey || event.altKey) return;
   event.preventDefault();
-  const next = neighbour(cell, step);
-  if (!next) return;
-  reach(cell, false);
-  reach(next, true);
-  next.focus();
+  neighbour(cell, step)?.focus();
 });
 
 // --- the tip: stays while the pointer is on it, goes with Escape ----------------------------------------
@@ -89,6 +85,10 @@ document.addEventListener("pointerover", ({ target, pointerType }) => {
   else clearTimeout(later);
 });
 document.addEventListener("focusin", ({ target }) => {
+  if (target.matches?.(".board a.cell")) {
+    for (const before of document.querySelectorAll('.board a.cell[tabindex="0"]')) reach(before, false);
+    reach(target, true);
+  }
   if (target.matches?.("a.cell:focus-visible")) tell(target);
   else if (shownFor) hideSoon();
 });

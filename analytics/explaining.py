@@ -21,7 +21,7 @@ from analytics.funnel import fate_of, ways_of
 from analytics.heatmap import Json, Window
 from analytics.models import StageVisit
 from analytics.observed import PASSED_THROUGH, SEEN_FIELDS, Observer, Seen, bulk_moves, explained
-from analytics.samples import RECENT_DAYS
+from analytics.samples import BASELINE_DAYS, RECENT_DAYS
 from ats.models import CATEGORY_RANK, Job, Stage
 from connectors.events import StageCategory
 
@@ -34,6 +34,9 @@ LISTS: Mapping[str, tuple[str, ...]] = {
     "completed": ("avg_duration_hours",),
     "applications": ("pass_through", "drop_off"),
     "recent": ("delay.p50", "delay.n_exits"),
+    # of a wider level: together with those of all cells of the category in the department or organization; of a delay,
+    # with those of the other jobs only
+    "baseline": ("limit.value", "delay.baseline_p50"),
 }
 
 
@@ -78,7 +81,6 @@ class Explainer:
         question = self.question
         window, bulk = question.span, bulk_moves(self.visits, question.as_of)
         sample = Observer(window, question.as_of, str(question.clock), self.clock).observe(here)
-        recent = Observer(Window.of_days(RECENT_DAYS, question.as_of), question.as_of, Unit.BUSINESS_DAYS, self.clock).observe(here)
         lists = {
             **explained(sample, question.as_of),
             "open": self._open(here, chosen),
@@ -86,12 +88,18 @@ class Explainer:
             "exited": self._parted(here, lambda seen: _outside("left", seen.left_at, window) if self._over(seen) else "still_there"),
             "completed": self._completed(here, window),
             "applications": self._applications(ids, self._place(stage_id)),
-            "recent": explained(recent, question.as_of),
+            "recent": self._lately(here, RECENT_DAYS),
+            "baseline": self._lately(here, BASELINE_DAYS),
         }
         for told in (one for listed in (lists, *lists.values()) if isinstance(listed, dict) for one in listed.get("included", ())):
             if told.get("visit") in bulk:
                 told["bulk"] = True
         return lists
+
+    def _lately(self, here: Sequence[Seen], days: int) -> Json:
+        """In business days, whatever the question's clock and window."""
+        as_of = self.question.as_of
+        return explained(Observer(Window.of_days(days, as_of), as_of, Unit.BUSINESS_DAYS, self.clock).observe(here), as_of)
 
     def _over(self, seen: Seen) -> bool:
         # as the cell counts: now, whoever has no end is there, even if a skewed clock says he has yet to come

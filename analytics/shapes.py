@@ -123,6 +123,10 @@ class CellExplainSerializer(ExplainSerializer):
     completed = ExplainSerializer(help_text="Behind `avg_duration_hours`.")
     applications = ExplainSerializer(help_text="Behind `pass_through` and `drop_off`.")
     recent = ExplainSerializer(help_text="Behind the last 30 days that `delay` looks at.")
+    baseline = ExplainSerializer(
+        help_text="The cell's own stays of 180 days, in business days. Behind `limit` if its `baseline_level` is `job`; else, together "
+        "with those of all stages of the category in the department or organization, behind `limit` and (other jobs only) `delay`."
+    )
 
 
 class CellSerializer(serializers.Serializer[Any]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from statistics import fmean
@@ -120,6 +120,61 @@ def test_every_number_of_every_cell_follows_from_its_lists(seed: int, clock: str
         assert_recomputable(cell, clock)
 
 
+def usual_of(listed: list[dict[str, Any]], p: float) -> float:
+    """A baseline's quantile, or the longest that is known where the curve does not come down so far."""
+    value = reached(listed, p)
+    return max(one["days"] for one in listed) if value is None else value
+
+
+def exits_of(listed: list[dict[str, Any]]) -> int:
+    return sum(one["taken_as"] == "exit" for one in listed)
+
+
+def assert_compared(cell: dict[str, Any], job: Job, pool: dict[tuple[str, Job], list[dict[str, Any]]]) -> set[str]:
+    """``pool``: the lists called ``baseline`` by category and job. Returns the levels at which something was compared."""
+
+    def stays(level: str, *, others: bool) -> list[dict[str, Any]]:
+        inside = (other for other in {job for _, job in pool} if level == "organization" or other.department == job.department)
+        return [one for other in inside if other != job or not others for one in pool.get((cell["stage"]["category"], other), [])]
+
+    limit, delay = cell["limit"], cell["delay"]
+    if limit["source"] == "baseline":
+        level = limit["baseline_level"]
+        listed = cell["explain"]["baseline"]["included"] if level == "job" else stays(level, others=False)
+        assert limit["n"] == exits_of(listed)
+        assert limit["value"] == pytest.approx(max(1.0, usual_of(listed, 0.85)), abs=1e-6)
+    if delay["baseline_p50"] is not None:
+        listed = stays(delay["baseline_level"], others=True)
+        assert delay["n"] == exits_of(listed)
+        assert delay["baseline_p50"] == pytest.approx(usual_of(listed, 0.5), abs=1e-6)
+    return {f"limit {limit['baseline_level']}", f"delay {delay['baseline_level']}"}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("live", "expected"),
+    [(True, {"limit job", "limit department", "limit organization"}), (False, {"limit job", "limit organization", "delay organization"})],
+)
+def test_what_a_cell_is_compared_with_follows_from_the_lists_of_the_cells_around_it(live: bool, expected: set[str]) -> None:
+    tenant, end = told_history(6, applications=150)
+    jobs = list(Job.objects.filter(organization=tenant.organization).select_related("organization").order_by("pk"))
+    for number, job in enumerate(jobs):
+        job.department = ("", "Sales", "Design")[number % 3]
+        job.save()
+    as_of = end if live else START + timedelta(days=25)
+    if live:
+        measured_at(tenant, end)
+    question = Question(as_of=as_of, live=live, clock="cd", window=Window.of_days(20, as_of))
+
+    told = [(job, cell) for job in jobs for cell in job_heatmap(job=job, question=question, explain=True)["stages"]]
+    pool: dict[tuple[str, Job], list[dict[str, Any]]] = defaultdict(list)
+    for job, cell in told:
+        pool[cell["stage"]["category"], job] += cell["explain"]["baseline"]["included"]
+
+    levels = set().union(*(assert_compared(cell, job, pool) for job, cell in told))
+    assert levels >= expected
+
+
 @pytest.mark.django_db
 def test_every_visit_of_the_cell_is_either_counted_or_left_out_for_a_reason() -> None:
     tenant, end = told_history(5)
@@ -129,7 +184,7 @@ def test_every_visit_of_the_cell_is_either_counted_or_left_out_for_a_reason() ->
     for cell in job_heatmap(job=job, question=question, explain=True)["stages"]:
         visits = set(StageVisit.objects.filter(job=job, stage=cell["stage"]["id"]).values_list("entry_event_id", flat=True))
         lists = cell["explain"]
-        for listed in (lists, *(lists[name] for name in ("open", "entered", "exited", "completed", "recent"))):
+        for listed in (lists, *(lists[name] for name in ("open", "entered", "exited", "completed", "recent", "baseline"))):
             counted, out = ({one["visit"] for one in listed[part]} for part in ("included", "excluded"))
             assert not counted & out
             assert counted | out == visits

@@ -41,9 +41,9 @@ def derive(cursor: CursorWrapper, *, organization_id: int, known_by: datetime | 
     sql.run(cursor, "analytics", "moves", {"moving": sorted(MOVING_EVENTS), **known})
     while sql.run(cursor, "analytics", "drop_misclicks"):
         sql.run(cursor, "analytics", "merge_neighbours")
-    sql.run(cursor, "analytics", "jobs_left_open", known)
     sql.run(cursor, "analytics", "stage_places", {"categories": [str(category) for category in CATEGORY_RANK]})
     cursor.execute("insert into job_clock select distinct coalesce(job_id, 0) from move")
+    sql.run(cursor, "analytics", "jobs_left_open", known)
     sql.run(cursor, "analytics", "job_clocks", {"organization": organization_id})
     sql.run(cursor, "analytics", "job_holds", known)
     sql.run(cursor, "analytics", "derive_visits")

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import psycopg
 from django.db import connection, transaction
-from numpy.typing import NDArray
 
+from analytics.array_fold import FOREVER, KINDS, Array
 from analytics.calendars import BEGINNING, JobClocks
 from analytics.estimators import Unit
 from analytics.models import EXITS, ExitKind
@@ -27,18 +27,13 @@ from ats.models import Job, Stage
 if TYPE_CHECKING:
     from analytics.samples import Pick
 
-Array = NDArray[Any]
-
 #: From so many (job, stage) pairs on, and when they hold this share of all visits, reading everything is cheaper.
 MANY_PAIRS = 500
 LARGE_SHARE = 0.05
 
-#: PostgreSQL counts microseconds from here; its infinity is the largest number.
+#: PostgreSQL counts microseconds from here
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
-FOREVER = np.iinfo(np.int64).max
 MINUTE = 60_000_000
-#: the order of their codes, from 1 on; 0 is no end
-KINDS = tuple(kind.value for kind in ExitKind)
 UNDECIDED = (0, *(KINDS.index(kind) + 1 for kind in (ExitKind.ON_HOLD, ExitKind.GAP, ExitKind.UNKNOWN)))
 #: z of a 95 % interval
 Z = 1.959963984540054

@@ -8,21 +8,23 @@ and are computed from the visits where they do not (another window or moment, or
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import Count, Q, QuerySet
 
 from analytics import baselines
-from analytics.baselines import Targets
+from analytics.baselines import Circle, Targets
 from analytics.calendars import JobClock, JobClocks
 from analytics.estimators import Unit
 from analytics.frames import Frame
 from analytics.heatmap import Ages, Json, StageRef, Window, cell
 from analytics.models import CategoryMetric, StageMetric, StageVisit
 from analytics.numbers import NOTHING, Asked, CellNumbers, Kept, Place
+from analytics.samples import Summary
 from ats.models import CATEGORY_RANK, Job, Stage
 from ats.selectors import TO_DECIDE, UNRESOLVED
 from connectors.events import StageCategory
@@ -104,25 +106,24 @@ class Standing:
 
 
 class CellReader:
-    """The cells of some jobs for one question, their stages grouped by ``group``.
+    """The cells of some jobs for one question. What is behind them is read once, however often they are grouped.
 
     Jobs come with their organization selected. A question about the past is asked within ``past.as_known``.
     ``frame``: what stands around the cells of these jobs' one organization, where the caller has it; else it is read.
     """
 
-    def __init__(self, jobs: Sequence[Job], question: Question, group: Callable[[Stage], StageRef], frame: Frame | None = None) -> None:
+    def __init__(self, jobs: Sequence[Job], question: Question, frame: Frame | None = None) -> None:
         self._jobs = jobs
         self._by_id = {job.pk: job for job in jobs}
         self._question = question
-        self._group = group
         self._frame = frame
 
-    def read(self, *, columns: Sequence[StageRef] | None = None) -> dict[int, list[Json]]:
-        """Per job its cells in pipeline order: of the stages it has used, or with ``columns`` of these for every
-        job, and of any other stage that some job uses."""
+    def read(self, group: Callable[[Stage], StageRef], *, columns: Sequence[StageRef] | None = None) -> dict[int, list[Json]]:
+        """Per job its cells in pipeline order, stages that ``group`` names alike in one: of the stages the job has used, or
+        with ``columns`` of these for every job, and of any other stage that some job uses."""
         clock = self._question.clock
         found: dict[int, list[Json]] = {}
-        for job, job_clock, standings in self.standings(columns=columns):
+        for job, job_clock, standings in self.standings(group, columns=columns):
             ages = Ages(job_clock, self._question.as_of)
             found[job.pk] = [
                 cell(one.ref, entered_open=one.entered_open, ages=ages, clock=clock, numbers=one.numbers, issues_open=one.issues_open)
@@ -130,29 +131,26 @@ class CellReader:
             ]
         return found
 
-    def standings(self, *, columns: Sequence[StageRef] | None = None) -> Iterator[tuple[Job, JobClock, list[Standing]]]:
-        """Each job with its clock and its cells; columns as in ``read``."""
-        waiting, earliest = self._waiting()
-        metrics = self._metrics()
-        issues = list(self._issue_counts())
-        self._find_stages({stage_id for _, stage_id in waiting} | {stage_id for _, stage_id in metrics})
+    def standings(
+        self, group: Callable[[Stage], StageRef], *, columns: Sequence[StageRef] | None = None
+    ) -> Iterator[tuple[Job, JobClock, list[Standing]]]:
+        """Each job with its clock and its cells; ``group`` and columns as in ``read``."""
+        named = {stage.pk: group(stage) for stage in self._stages}
         entered: dict[Key, list[datetime]] = defaultdict(list)
-        for (job_id, stage_id), moments in waiting.items():
-            entered[self._key(job_id, stage_id)] += moments
-        measured, unmeasured = self._numbers(metrics, entered)
-        calendars = self._frame.calendars if self._frame else None
-        clocks = JobClocks(self._jobs, self._question.as_of, earliest, known_by=self._question.known_by, definitions=calendars)
+        for (job_id, stage_id), moments in self._waiting.items():
+            entered[job_id, named[stage_id].id] += moments
+        measured, unmeasured = self._numbers(named)
         to_decide: dict[Key, int] = defaultdict(int)
-        for job_id, stage_id, count in issues:
-            if stage_id in self._refs:
-                to_decide[self._key(job_id, stage_id)] += count
+        for job_id, stage_id, count in self._issue_counts:
+            if stage_id in named:
+                to_decide[job_id, named[stage_id].id] += count
 
         used = {*entered, *measured}
-        refs = sorted({*self._refs.values(), *(columns or ())}, key=lambda ref: ref.sort_key)
+        refs = sorted({*named.values(), *(columns or ())}, key=lambda ref: ref.sort_key)
         for job in self._jobs:
             yield (
                 job,
-                clocks.of(job),
+                self._clocks.of(job),
                 [
                     Standing(
                         ref,
@@ -167,12 +165,19 @@ class CellReader:
                 ],
             )
 
-    def _waiting(self) -> tuple[dict[tuple[int, int], list[datetime]], datetime]:
-        """By (job, stage) when each open visit began, and the earliest of these moments."""
+    @cached_property
+    def _waiting(self) -> dict[tuple[int, int], list[datetime]]:
+        """By (job, stage) when each open visit began."""
         rows = open_visits(self._question).filter(job_id__in=self._by_id).values_list("job_id", "stage_id")
-        found = {(job_id, stage_id): moments for job_id, stage_id, moments in rows.annotate(entered=ArrayAgg("entered_at"))}
-        return found, min((min(moments) for moments in found.values()), default=self._question.as_of)
+        return {(job_id, stage_id): moments for job_id, stage_id, moments in rows.annotate(entered=ArrayAgg("entered_at"))}
 
+    @cached_property
+    def _clocks(self) -> JobClocks:
+        earliest = min((min(moments) for moments in self._waiting.values()), default=self._question.as_of)
+        calendars = self._frame.calendars if self._frame else None
+        return JobClocks(self._jobs, self._question.as_of, earliest, known_by=self._question.known_by, definitions=calendars)
+
+    @cached_property
     def _metrics(self) -> dict[tuple[int, int], StageMetric | None]:
         """The (job, stage) pairs ever used, with what is kept on them; about the past only the pairs are known."""
         if not self._question.live:
@@ -180,20 +185,21 @@ class CellReader:
             return dict.fromkeys(visits.values_list("job_id", "stage_id").distinct())
         return {(row.job_id, row.stage_id): row for row in StageMetric.objects.filter(job_id__in=self._by_id) if row.was_entered}
 
-    def _find_stages(self, stage_ids: Collection[int]) -> None:
+    @cached_property
+    def _stages(self) -> list[Stage]:
+        """All that these jobs have used."""
+        stage_ids = {stage_id for _, stage_id in (*self._waiting, *self._metrics)}
         known = self._frame.stages if self._frame else {}
         found = [known[stage_id] for stage_id in stage_ids if stage_id in known]
         if len(found) < len(stage_ids):  # without a frame all of them; with one, those that came after it was read
             found += Stage.objects.filter(pk__in=[stage_id for stage_id in stage_ids if stage_id not in known])
-        self._refs = {stage.pk: self._group(stage) for stage in found}
+        return found
 
-    def _key(self, job_id: int, stage_id: int) -> Key:
-        return job_id, self._refs[stage_id].id
-
-    def _issue_counts(self) -> Iterable[tuple[int, int, int]]:
+    @cached_property
+    def _issue_counts(self) -> list[tuple[int, int, int]]:
         """(job, stage, issues to decide on) wherever any issue is unresolved. Through the relation that Issue declares: this
         app does not import the later one."""
-        return (
+        return list(
             Job.objects.filter(pk__in=self._by_id, issues__status__in=UNRESOLVED)
             .order_by()
             .values("pk", "issues__stage_id")
@@ -201,27 +207,35 @@ class CellReader:
             .values_list("pk", "issues__stage_id", "to_decide")
         )
 
-    def _numbers(
-        self, metrics: dict[tuple[int, int], StageMetric | None], waiting: Iterable[Key]
-    ) -> tuple[dict[Key, CellNumbers], Callable[[Job, str], CellNumbers]]:
-        """Each used cell's numbers, and what a cell without any visit shows."""
+    @cached_property
+    def _organizations(self) -> set[int]:
+        return {job.organization_id for job in self._jobs}
+
+    @cached_property
+    def _targets(self) -> Targets:
+        return self._frame.targets if self._frame else Targets.of(self._organizations)
+
+    @cached_property
+    def _circles(self) -> Mapping[Circle, Summary]:
+        return self._frame.circles if self._frame else baselines.kept_circles(self._organizations)
+
+    def _numbers(self, named: Mapping[int, StageRef]) -> tuple[dict[Key, CellNumbers], Callable[[Job, str], CellNumbers]]:
+        """Each used cell's numbers, and what a cell without any visit shows. ``named``: the cell of each stage."""
         stages: dict[Key, list[int]] = defaultdict(list)
-        for job_id, stage_id in metrics:
-            stages[self._key(job_id, stage_id)].append(stage_id)
-        question = self._question
-        organizations = {job.organization_id for job in self._jobs}
-        targets = self._frame.targets if self._frame else Targets.of(organizations)
-        places = {key: self._place(key, stage_ids, targets) for key, stage_ids in stages.items()}
+        for job_id, stage_id in self._metrics:
+            stages[job_id, named[stage_id].id].append(stage_id)
+        question, targets = self._question, self._targets
+        places = {key: self._place(key[0], named[stage_ids[0]], stage_ids) for key, stage_ids in stages.items()}
         asked = Asked(question.span, question.as_of, str(question.clock), question.known_by)
         if not question.live:
             found = dict(zip(places, asked.compared(list(places.values())), strict=True))
             return found, lambda job, category: NOTHING.numbers(_unused(job, category, targets), question.clock, {})
-        circles = self._frame.circles if self._frame else baselines.kept_circles(organizations)
+        circles = self._circles
         # only a category has numbers of its own beside those of its stages
-        pooled = any(isinstance(ref.id, str) for ref in self._refs.values())
+        pooled = any(isinstance(ref.id, str) for ref in named.values())
         pools = {(row.job_id, row.category): row for row in CategoryMetric.objects.filter(job__in=self._by_id)} if pooled else {}
         rows = {
-            key: Kept([row for stage_id in stage_ids if (row := metrics[key[0], stage_id])], pools.get((key[0], str(key[1]))))
+            key: Kept([row for stage_id in stage_ids if (row := self._metrics[key[0], stage_id])], pools.get((key[0], str(key[1]))))
             for key, stage_ids in stages.items()
         }
         afresh = [key for key in places if not question.stored or rows[key].row is None]
@@ -229,13 +243,12 @@ class CellReader:
         found = {key: rows[key].numbers(place, question.clock, circles, computed.get(key)) for key, place in places.items()}
         return found, lambda job, category: NOTHING.numbers(_unused(job, category, targets), question.clock, circles)
 
-    def _place(self, key: Key, stage_ids: Sequence[int], targets: Targets) -> Place:
-        ref = self._refs[stage_ids[0]]
+    def _place(self, job_id: int, ref: StageRef, stage_ids: Sequence[int]) -> Place:
         pooled = isinstance(ref.id, str)
         # a category ends where the next one begins: moving on within it is no advance
         place = None if ref.order is None else ref.order + 999 if pooled else ref.order
-        job = self._by_id[key[0]]
-        return Place(job, tuple(stage_ids), ref.category, place, targets.target(job, stage_ids, ref.category))
+        job = self._by_id[job_id]
+        return Place(job, tuple(stage_ids), ref.category, place, self._targets.target(job, stage_ids, ref.category))
 
 
 def _unused(job: Job, category: str, targets: Targets) -> Place:

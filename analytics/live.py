@@ -204,9 +204,11 @@ class LiveCells:
         for job in jobs:
             job.organization = frame.organization
         group: Callable[[Stage], StageRef] = canonical if self.by_category else stage_ref
-        reader = CellReader(jobs, Question(as_of=timezone.now(), clock=self.clock), group, frame)
+        reader = CellReader(jobs, Question(as_of=timezone.now(), clock=self.clock), frame)
         columns = (*CANONICAL_STAGES, UNMAPPED) if self.by_category else None
-        self.rows = self.rows | {job.pk: LiveRow(job, clock, standings) for job, clock, standings in reader.standings(columns=columns)}
+        self.rows = self.rows | {
+            job.pk: LiveRow(job, clock, standings) for job, clock, standings in reader.standings(group, columns=columns)
+        }
 
 
 _remembered: OrderedDict[tuple[int, str, bool], LiveCells] = OrderedDict()

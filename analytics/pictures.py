@@ -179,7 +179,7 @@ def cell_explained(job: Job, stages: Sequence[Stage], question: Question) -> Exp
 
 
 def _cell(job: Job, question: Question, group: Callable[[Stage], StageRef], wanted: StageRef) -> Json:
-    cells = CellReader([job], question, group).read(columns=[wanted])[job.pk]
+    cells = CellReader([job], question).read(group, columns=[wanted])[job.pk]
     return next(cell for cell in cells if cell["stage"]["id"] == wanted.id)
 
 

@@ -49,7 +49,7 @@ def org_heatmap(
         chosen = chosen.filter(pk__in=[row.job_id for row in page.rows])
     found = list(chosen.select_related("organization"))
     with as_known(question.known_by, organization_ids):
-        cells = CellReader(found, exactly(question) if explain else question, canonical).read(columns=CANONICAL_STAGES)
+        cells = CellReader(found, exactly(question) if explain else question).read(canonical, columns=CANONICAL_STAGES)
         if explain:
             explain_cells(cells, found, question)
     rows = [{"job": job_dict(job), **totals(cells[job.pk]), "cells": cells[job.pk]} for job in found]
@@ -71,6 +71,17 @@ def org_heatmap(
     }
 
 
+def as_they_stand(jobs: Sequence[Job], question: Question) -> dict[int, Json]:
+    """Some jobs as both heatmaps show them now, read once: by id ``{as_of, job, open, …, cells, stages}``, ``cells`` being those of the
+    row in ``org_heatmap``. Jobs come with their organization selected."""
+    reader = CellReader(jobs, question)
+    cells, stages = reader.read(canonical, columns=CANONICAL_STAGES), reader.read(stage_ref)
+    return {
+        job.pk: {"as_of": question.as_of, "job": job_dict(job), **totals(cells[job.pk]), "cells": cells[job.pk], "stages": stages[job.pk]}
+        for job in jobs
+    }
+
+
 def job_heatmap(*, job: Job, question: Question, explain: bool = False) -> Json:
     """One job's own stages in pipeline order: ``{as_of, window, clock, freshness, job, open, …, stages}``.
 
@@ -78,7 +89,7 @@ def job_heatmap(*, job: Job, question: Question, explain: bool = False) -> Json:
     left out with a reason.
     """
     with as_known(question.known_by, [job.organization_id]):
-        cells = CellReader([job], exactly(question) if explain else question, stage_ref).read()[job.pk]
+        cells = CellReader([job], exactly(question) if explain else question).read(stage_ref)[job.pk]
         if explain:
             explain_cells({job.pk: cells}, [job], question)
     state = freshness(organization_ids=[job.organization_id], as_of=question.as_of, connector_id=job.connector_id)

@@ -48,7 +48,8 @@ def with_farewell(application: Application) -> Application:
                 message = {**message, "headers": [*message.get("headers", []), (b"connection", b"close")]}
             await send(message)
 
-        await application(scope, receive, sending)
+        # what is sent on a stream is no answer: thousands of sockets are spared the detour
+        await application(scope, receive, sending if scope["type"] == "http" else send)
 
     return served
 

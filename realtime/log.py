@@ -15,8 +15,8 @@ from django.db import connection
 from django.db.models import Count
 from django.utils import timezone
 
-from analytics.cells import CellReader, Question, stage_ref
-from analytics.selectors import org_heatmap
+from analytics.cells import Question
+from analytics.selectors import as_they_stand
 from ats.models import Job
 from config import sql
 from connectors.models import SyncRun
@@ -184,24 +184,10 @@ def _cells(organization_id: int, job_ids: Sequence[int]) -> dict[int, dict[str, 
     """The state of jobs as a message tells it, by job id."""
     if not job_ids:
         return {}
-    question = Question(as_of=timezone.now())
-    jobs = Job.objects.filter(organization=organization_id, pk__in=job_ids).select_related("organization")
-    heatmap = org_heatmap(organization_ids=[organization_id], question=question, jobs=jobs)
-    stages = CellReader(list(jobs), question, stage_ref).read()
+    jobs = list(Job.objects.filter(organization=organization_id, pk__in=job_ids).select_related("organization"))
     tasks = open_tasks(job_ids)
-    return {
-        row["job"]["id"]: {
-            "as_of": heatmap["as_of"],
-            "job": row["job"],
-            "open": row["open"],
-            "overdue_days": row["overdue_days"],
-            "issues_open": row["issues_open"],
-            "tasks_open": tasks.get(row["job"]["id"], 0),
-            "cells": row["cells"],
-            "stages": stages.get(row["job"]["id"], []),
-        }
-        for row in heatmap["rows"]
-    }
+    standing = as_they_stand(jobs, Question(as_of=timezone.now()))
+    return {job_id: told | {"tasks_open": tasks.get(job_id, 0)} for job_id, told in standing.items()}
 
 
 def open_tasks(job_ids: Iterable[int]) -> dict[int, int]:

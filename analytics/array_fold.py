@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from analytics.array_clocks import ArrayClocks
 from analytics.models import ExitKind
 from ats.models import Application
-from connectors.events import MOVING_EVENTS, EventType, Precision
+from connectors.events import MOVING_EVENTS, EventType, Precision, StageCategory
 
 Array = NDArray[Any]
 Rows = dict[str, Array]
@@ -33,6 +33,8 @@ EVENT_TYPES = tuple(word.value for word in EventType)
 PRECISIONS = tuple(word.value for word in Precision)
 KINDS = tuple(kind.value for kind in ExitKind)
 STATUSES = tuple(status.value for status in Application.Status)
+#: in pipeline order, and last the one without a place in it
+CATEGORIES = tuple(category.value for category in StageCategory)
 
 ENTERING = (EventType.APPLICATION_CREATED, EventType.STAGE_CHANGED, EventType.APPLICATION_REOPENED, EventType.APPLICATION_MOVED)
 #: events after which somebody is nowhere: how the visit ended, how the application stands
@@ -74,20 +76,26 @@ _UNKNOWN = code(Precision.UNKNOWN, PRECISIONS)
 class Pipelines:
     """What the fold reads beside an application's own events.
 
-    ``stages`` (sorted) have ``places``, NaN without one. ``left_open``: when each of ``left_job`` left the open state,
-    sorted by job and moment.
+    ``stages`` (sorted, the last of them no stage: ``FOREVER``) have ``places``, NaN without one, and codes of
+    ``categories``. ``left_open``: when each of ``left_job`` left the open state, sorted by job and moment.
     """
 
     clocks: ArrayClocks
     stages: Array
     places: Array
+    categories: Array
     left_job: Array
     left_open: Array
 
     def place(self, stage: Array) -> Array:
-        row = np.minimum(np.searchsorted(self.stages, stage), len(self.stages) - 1)
+        row = np.searchsorted(self.stages, stage)
         place: Array = np.where(self.stages[row] == stage, self.places[row], np.nan)
         return place
+
+    def category(self, stage: Array) -> Array:
+        row = np.searchsorted(self.stages, stage)
+        category: Array = np.where(self.stages[row] == stage, self.categories[row], 0)
+        return category
 
     def left_open_before(self, job: Array, at: Array) -> Array:
         """The last moment, not after ``at``, at which each job left the open state; ``NEVER``: there is none."""

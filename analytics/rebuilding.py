@@ -18,7 +18,7 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
-from analytics import baselines, services, suspects
+from analytics import baselines, services, suspect_cells, suspects
 from analytics import measure as fold
 from analytics.models import EXITS, StageMetric
 from ats.models import Application
@@ -68,8 +68,12 @@ def rebuild(*, organization_id: int, check: bool = False, progress: Callable[[in
         return len(ids), sum(snapshots for snapshots, _ in mended), sum(visits for _, visits in mended)
 
     def measure_again(job_ids: Sequence[int]) -> int:
+        with _unhurried():
+            found = suspect_cells.jobs_among(job_ids, beside, dirty_too=not check)
+        if not found:
+            return 0
         with _unhurried(undo=check) as cursor:
-            return services.recompute_cells(cursor, organization_id=organization_id, job_ids=job_ids, now=timezone.now(), store=not check)
+            return services.recompute_cells(cursor, organization_id=organization_id, job_ids=found, now=timezone.now(), store=not check)
 
     for done, snapshots, visits in _side_by_side(fold_again, _chunks(organization_id)):
         drift.snapshots += snapshots

@@ -15,15 +15,18 @@ from django.db.backends.utils import CursorWrapper
 
 from analytics import array_fold, wide
 from analytics.array_clocks import ArrayClocks, Table
-from analytics.array_fold import EVENT_TYPES, FOREVER, KINDS, PRECISIONS, STATUSES, Array, Pipelines, Rows
+from analytics.array_fold import CATEGORIES, EVENT_TYPES, FOREVER, KINDS, PRECISIONS, STATUSES, Array, Pipelines, Rows
 from analytics.calendars import ensure_compiled
 from analytics.measure import TABLES
 from analytics.models import CalendarSegment, WorkingCalendar
 from ats.models import Stage
 from config import sql
 
+#: name → (expression, type of its elements)
+Columns = dict[str, tuple[str, str]]
 
-def _coded(column: str, words: Sequence[str]) -> str:
+
+def coded(column: str, words: Sequence[str]) -> str:
     """The place of a word among these, from 1 on; 0 for null. Twice as fast as ``array_position``."""
     return f"case {column} " + " ".join(f"when '{word}' then {place}" for place, word in enumerate(words, 1)) + " else 0 end"
 
@@ -41,7 +44,7 @@ _EVENT = {
     "seen_from": (_BOUND.format(0), ">f8"),
     "seen_until": (_BOUND.format(1), ">f8"),
     "packed": (
-        f"{_coded('event_type', EVENT_TYPES)} * 64 + {_coded('precision', PRECISIONS)} * 2" + """ + (metadata @> '{"gap": true}')::int4""",
+        f"{coded('event_type', EVENT_TYPES)} * 64 + {coded('precision', PRECISIONS)} * 2" + """ + (metadata @> '{"gap": true}')::int4""",
         ">i4",
     ),
 }
@@ -56,8 +59,8 @@ _VISIT = {
     "gap": ("entry_gap", ">f8"),
     "bd": ("coalesce(bd, 'NaN')", ">f8"),
     "packed": (
-        f"""{_coded("exit_kind", KINDS)} * 64 + {_coded("entry_precision", PRECISIONS)} * 8
-            + {_coded("exit_precision", PRECISIONS)}""",
+        f"""{coded("exit_kind", KINDS)} * 64 + {coded("entry_precision", PRECISIONS)} * 8
+            + {coded("exit_precision", PRECISIONS)}""",
         ">i4",
     ),
 }
@@ -69,7 +72,7 @@ _APPLICATION = {
     "applied": ("coalesce(applied_at, 'infinity')", ">i8"),
     "last_event": ("coalesce(last_event_at, '-infinity')", ">i8"),
     "last_activity": ("coalesce(last_activity_at, '-infinity')", ">i8"),
-    "status": (_coded("status", STATUSES), ">i4"),
+    "status": (coded("status", STATUSES), ">i4"),
 }
 _PERSON = {
     "person": ("id", ">i8"),
@@ -99,11 +102,12 @@ def pipelines(cursor: CursorWrapper, organization_id: int) -> Pipelines:
            from job_left_open order by 1, 2"""
     )
     left = cursor.fetchall()
-    stages = {stage.pk: stage.order for stage in Stage.objects.filter(organization=organization_id).order_by("pk")}
+    stages = list(Stage.objects.filter(organization=organization_id).order_by("pk"))
     return Pipelines(
         clocks=_clocks(organization_id, holds),
-        stages=np.array([*stages, FOREVER]),
-        places=np.array([*(np.nan if place is None else place for place in stages.values()), np.nan]),
+        stages=np.array([*(stage.pk for stage in stages), FOREVER]),
+        places=np.array([*(np.nan if stage.order is None else stage.order for stage in stages), np.nan]),
+        categories=np.array([*(array_fold.code(stage.category, CATEGORIES) for stage in stages), 0]),
         left_job=np.array([job for job, _ in left], np.int64),
         left_open=np.array([at for _, at in left], np.int64),
     )
@@ -134,7 +138,7 @@ def among(cursor: CursorWrapper, application_ids: Sequence[int], beside: Pipelin
     """Those of the applications whose snapshot, person or visits are not what their events say."""
     cursor.execute(_PLANS)
     events = _events(cursor, application_ids)
-    applications = _read("ats_application", _APPLICATION, application_ids, key="id")
+    applications = read("ats_application", _APPLICATION, application_ids, key="id")
     found = {
         *_misrepresented(array_fold.snapshots(events), applications),
         *_misvisited(array_fold.visits(events, beside), _visits(application_ids)),
@@ -144,7 +148,7 @@ def among(cursor: CursorWrapper, application_ids: Sequence[int], beside: Pipelin
 
 
 def _events(cursor: CursorWrapper, application_ids: Sequence[int]) -> Rows:
-    events = _unpacked(_read("ats_candidateevent", _EVENT, application_ids), type=6, precision=1, gap=0)
+    events = unpacked(read("ats_candidateevent", _EVENT, application_ids), type=6, precision=1, gap=0)
     events["gap"] = events["gap"] != 0
     events["rank"] = np.zeros(len(events["event"]), np.int64)
     events = array_fold.take(events, array_fold.in_order(events))
@@ -160,21 +164,20 @@ def _events(cursor: CursorWrapper, application_ids: Sequence[int]) -> Rows:
 
 
 def _visits(application_ids: Sequence[int]) -> Rows:
-    kept = _read("analytics_stagevisit", _VISIT, application_ids)
-    return _unpacked(kept, kind=6, entry_precision=3, exit_precision=0)
+    kept = read("analytics_stagevisit", _VISIT, application_ids)
+    return unpacked(kept, kind=6, entry_precision=3, exit_precision=0)
 
 
-def _read(table: str, columns: dict[str, tuple[str, str]], application_ids: Sequence[int], *, key: str = "application_id") -> Rows:
-    """Columns of the rows of some applications, each an array: a row each would be a million messages."""
+def read(table: str, columns: Columns, ids: Sequence[int], *, key: str = "application_id") -> Rows:
+    """Columns of some rows of a table, each an array: a row each would be a million messages."""
     expressions = ", ".join(f"array_agg({expression})" for expression, _ in columns.values())
     statement = f"select {expressions} from {table} where {key} = any(%(ids)s::bigint[])"  # noqa: S608 (no part comes from outside)
-    ids = "{" + ",".join(map(str, application_ids)) + "}"
     with psycopg.Cursor(connection.connection) as arrays:  # Django's own cursors speak text only
-        arrays.execute(statement, {"ids": ids}, binary=True)
+        arrays.execute(statement, {"ids": "{" + ",".join(map(str, ids)) + "}"}, binary=True)
         return dict(zip(columns, wide.arrays_of(arrays, [kind for _, kind in columns.values()]), strict=True))
 
 
-def _unpacked(rows: Rows, **shifts: int) -> Rows:
+def unpacked(rows: Rows, **shifts: int) -> Rows:
     """Take ``packed`` apart: each code begins so many bits from the end, and the one before it ends there."""
     packed = rows.pop("packed")
     for name, shift in shifts.items():
@@ -216,7 +219,7 @@ def _misplaced_people(cursor: CursorWrapper, kept: Rows) -> list[int]:
 
     Who has one application stands where it does; only of the others all applications are looked at.
     """
-    people = _read("ats_candidate", _PERSON, _ids(np.unique(kept["person"])), key="id")
+    people = read("ats_candidate", _PERSON, _ids(np.unique(kept["person"])), key="id")
     people = array_fold.take(people, np.argsort(people["person"], kind="stable"))
     row = np.searchsorted(people["person"], kept["person"])
     stage = np.where(kept["status"] == array_fold.ACTIVE, kept["stage"], 0)

@@ -1,0 +1,154 @@
+"""Cells whose kept numbers are not what the visits say: found over arrays, so that only they go through the statements.
+
+As in ``suspects`` nothing is locked, and nothing is decided here: who is suspected is computed anew by the statements
+that keep the numbers.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from analytics import array_cells, array_fold, wide
+from analytics.array_cells import DAY, Cells
+from analytics.array_clocks import ArrayClocks
+from analytics.array_fold import CATEGORIES, FOREVER, KINDS, NEVER, Array, Pipelines, Rows
+from analytics.samples import BASELINE_DAYS, RECENT_DAYS
+from analytics.services import WINDOW_DAYS
+from analytics.suspects import Columns, coded, read, unpacked
+
+#: floats may differ in the last digits with the order of summation
+TOLERANCE = 1e-6
+
+_VISIT: Columns = {
+    "application": ("application_id", ">i8"),
+    "job": ("job_id", ">i8"),
+    "stage": ("stage_id", ">i8"),
+    "n": ("n::int4", ">i4"),
+    "entered": ("entered_at", ">i8"),
+    "left": ("coalesce(left_at, 'infinity')", ">i8"),
+    "packed": (
+        f"""{coded("exit_kind", KINDS)} * 2
+            + (entry_precision = 'exact' or entry_precision = 'bounded' and entry_gap <= 86400)::int4""",
+        ">i4",
+    ),
+    "bd": ("coalesce(bd, 'NaN')", ">f8"),
+}
+
+#: columns of a cell: those counted, and those read from a curve (the same name in ``_CURVE``)
+_COUNTS = (
+    "window_entered", "window_exited", "first_entries", "advanced", "undecided", "rejected", "withdrawn", "avg_duration_hours",
+    "oldest_entered_at",
+)  # fmt: skip
+_CURVE = ("n", "n_exits", "n_open", "p50", "p50_low", "p50_high", "p85", "p95", "longest")
+_KEPT = {
+    "": ("n", "n_exits", "n_open", "p50", "p50_low", "p50_high", "p85", "longest"),
+    "bd_": ("p50", "p50_low", "p50_high", "p85", "longest"),
+    "recent_": ("n", "n_exits", "p50", "p50_low", "longest"),
+    "own_": ("n", "n_exits", "p50", "p85", "longest"),
+}
+NUMBERS = (*_COUNTS[:-1], *(prefix + name for prefix, names in _KEPT.items() for name in names))
+_CELL: Columns = {
+    "job": ("job_id", ">i8"),
+    "computed": ("coalesce(computed_at, '-infinity')", ">i8"),
+    "own": ("coalesce(own_at, '-infinity')", ">i8"),
+    "window_days": ("window_days", ">i4"),
+    "oldest_entered_at": ("coalesce(oldest_entered_at, 'infinity')", ">i8"),
+    **{name: (f"coalesce({name}::float8, 'NaN')", ">f8") for name in NUMBERS},
+}
+_STAGE_CELL: Columns = {**_CELL, "stage": ("stage_id", ">i8"), "dirty": ("dirty::int4", ">i4")}
+_CATEGORY_CELL: Columns = {**_CELL, "category": (coded("category", CATEGORIES), ">i4")}
+
+
+def jobs_among(job_ids: Sequence[int], beside: Pipelines, *, dirty_too: bool) -> list[int]:
+    """Those of the jobs with a cell whose kept numbers are not what the visits say, each as of the moment it was computed.
+
+    ``dirty_too``: also jobs with a cell that is still to be computed.
+    """
+    cells = read("analytics_stagemetric", _STAGE_CELL, job_ids, key="job_id")
+    pools = read("analytics_categorymetric", _CATEGORY_CELL, job_ids, key="job_id")
+    to_do = (cells["dirty"] != 0) | (cells["computed"] == NEVER)
+    found = set(cells["job"][to_do].tolist()) if dirty_too else set()
+    cells = array_fold.take(cells, ~to_do)
+    cells["category"] = beside.category(cells["stage"])
+    visits = _visits(job_ids, beside, min(cells["computed"].min(initial=FOREVER), pools["computed"].min(initial=FOREVER)))
+    for kept, part, beyond in (
+        (cells, "stage", beside.place(cells["stage"])),
+        (pools, "category", (pools["category"] - 1) * 1000.0 + 999),
+    ):
+        found.update(kept["job"][_differs(visits, kept, part, beyond, beside)].tolist())
+    return sorted(found | _without_pool(cells, pools))
+
+
+def _visits(job_ids: Sequence[int], beside: Pipelines, earliest: int) -> Rows:
+    """Visits of everybody who was in one of the jobs since the windows of the cells began, by (application, job, n)."""
+    visits = unpacked(read("analytics_stagevisit", _VISIT, job_ids, key="job_id"), kind=1, well_dated=0)
+    if len(visits["n"]):
+        lately = visits["left"] >= earliest - BASELINE_DAYS * DAY
+        lowest = visits["application"].min()
+        known = np.zeros(visits["application"].max() - lowest + 1, bool)
+        known[visits["application"][lately] - lowest] = True
+        visits = array_fold.take(visits, known[visits["application"] - lowest])
+    visits = array_fold.take(visits, np.lexsort([visits["n"], visits["job"], visits["application"]]))
+    visits["well_dated"] = visits["well_dated"] != 0
+    visits["place"], visits["category"] = beside.place(visits["stage"]), beside.category(visits["stage"])
+    return visits
+
+
+def _differs(visits: Rows, kept: Rows, part: str, beyond: Array, beside: Pipelines) -> Array:
+    """Which cells of a kind (those of a stage or a category of a job: ``part``) keep other numbers than their visits say."""
+    of_visit = _lookup(kept["job"], kept[part], visits["job"], visits[part])
+    differs = kept["window_days"] != WINDOW_DAYS
+
+    def windows(days: int, now: Array) -> Cells:
+        return Cells(of_visit, now - days * DAY, now, now)
+
+    told: Rows = {}
+    now = kept["computed"]
+    window, recent, own = windows(WINDOW_DAYS, now), windows(RECENT_DAYS, now), windows(BASELINE_DAYS, kept["own"])
+    told |= array_cells.counts(visits, window, beyond)
+    for prefix, cells, clocks in (
+        ("", window, None),
+        ("bd_", window, beside.clocks),
+        ("recent_", recent, beside.clocks),
+        ("own_", own, beside.clocks),
+    ):
+        told |= _curves(prefix, visits, cells, clocks)
+    for name, values in told.items():
+        differs |= ~np.isclose(values, kept[name], rtol=0, atol=TOLERANCE, equal_nan=True)
+    return np.asarray(differs)
+
+
+def _curves(prefix: str, visits: Rows, cells: Cells, clocks: ArrayClocks | None) -> Rows:
+    found = wide.product_limit(*array_cells.sample(visits, cells, clocks))
+    places = np.fromiter(found, np.int64, len(found))
+    table = np.array(list(found.values()), float).reshape(-1, len(_CURVE))
+    told = {}
+    for name in _KEPT[prefix]:
+        values = np.full(len(cells), 0.0 if name.startswith("n") else np.nan)
+        values[places] = table[:, _CURVE.index(name)]
+        told[prefix + name] = values
+    return told
+
+
+def _lookup(job: Array, part: Array, of_job: Array, of_part: Array) -> Array:
+    """The place of each pair ``(of_job, of_part)`` among the pairs ``(job, part)``; -1: it is none of them."""
+    jobs, parts = np.unique(job), np.unique(part)
+    if not len(jobs):
+        return np.full(len(of_job), -1)
+    keys = np.searchsorted(jobs, job) * len(parts) + np.searchsorted(parts, part)
+    table = np.full(len(jobs) * len(parts), -1)
+    table[keys] = np.arange(len(keys))
+    row, column = (np.minimum(np.searchsorted(known, asked), len(known) - 1) for known, asked in ((jobs, of_job), (parts, of_part)))
+    place: Array = np.where((jobs[row] == of_job) & (parts[column] == of_part), table[row * len(parts) + column], -1)
+    return place
+
+
+def _without_pool(cells: Rows, pools: Rows) -> set[int]:
+    """Jobs where a category has several stages and no cell of its own."""
+    pairs = list(zip(cells["job"].tolist(), cells["category"].tolist(), strict=True))
+    kept = set(zip(pools["job"].tolist(), pools["category"].tolist(), strict=True))
+    several = {pair for pair, many in Counter(pairs).items() if many > 1}
+    return {job for job, _ in several - kept}

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What some tests need and PyPI does not have, from Debian: Chromium, for the tests that look at the pages, and promtool,
-# for those of the alert rules. Where one cannot be installed its tests say so and are skipped.
+# What some tests need and PyPI does not have, from Debian: Chromium, for the tests that look at the pages, promtool,
+# for those of the alert rules, and curl, for those that run the commands of the guides. Where one cannot be installed its tests say so and are skipped.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 export DEBIAN_FRONTEND=noninteractive
@@ -35,6 +35,15 @@ chromium() {
   skip chromium "apt-get failed, see above"
 }
 
+curl_client() {
+  found curl curl && return
+  command -v apt-get >/dev/null && [ "$(id -u)" -eq 0 ] || { skip curl "install it by hand"; return; }
+  packages
+  timeout 120 apt-get install -y -qq --no-install-recommends curl >"$log" 2>&1 </dev/null && found curl curl && return
+  tail -n 5 "$log"
+  skip curl "apt-get failed, see above"
+}
+
 # Taken out of its package: installing that would set up a Prometheus server as well.
 promtool() {
   found promtool promtool "$PWD/var/tools/promtool" && return
@@ -53,5 +62,6 @@ promtool() {
   rm -rf "$folder"
 }
 
+curl_client
 chromium
 promtool

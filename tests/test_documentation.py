@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
-from django.core.management import get_commands
+from django.core.management import BaseCommand, get_commands, load_command_class
 from django.urls import Resolver404, resolve
 
 from config import exposition, row_metrics
@@ -57,6 +58,30 @@ def test_every_event_and_every_status_code_is_named() -> None:
 
     assert [word for word in EventType if word not in page] == []
     assert [code for code in (*STAGE_CODES, *OUTCOME_CODES) if code not in page] == []
+
+
+def commands_shown() -> list[tuple[str, list[str]]]:
+    """``manage.py`` lines of blocks and of running text, each as the page and its words."""
+    found = []
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+        for line in re.findall(r"manage\.py ([a-z_]+[^`\n]*)", text):
+            words = shlex.split(re.split(r" [|>&]|;", line)[0], comments=True)
+            found.append((page.relative_to(ROOT).as_posix(), words))
+    return found
+
+
+@pytest.mark.parametrize(("page", "words"), commands_shown(), ids=lambda value: " ".join(value) if isinstance(value, list) else value)
+def test_commands_that_are_shown_are_understood(page: str, words: list[str]) -> None:
+    """By the very parser that would get them; what they do is for the tests of each command."""
+    name, *arguments = words
+    app = get_commands()[name]
+    command = app if isinstance(app, BaseCommand) else load_command_class(app, name)
+    parser = command.create_parser("manage.py", name)
+    parser.error = lambda message: pytest.fail(f"{' '.join(words)}: {message}")  # type: ignore[method-assign]
+
+    if arguments:  # a mere name is only spoken of
+        parser.parse_args(arguments)
 
 
 def test_every_command_of_ours_is_documented() -> None:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What some tests need and PyPI does not have, from Debian: Chromium, for the tests that look at the pages, promtool,
-# for those of the alert rules, and curl, for those that run the commands of the guides. Where one cannot be installed its tests say so and are skipped.
+# What some tests need and PyPI does not have, from Debian: Chromium, for the tests that look at the pages, promtool and
+# prometheus, for those of the alert rules, and curl, for those that run the commands of the guides. Where one cannot be installed its tests say so and are skipped.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 export DEBIAN_FRONTEND=noninteractive
@@ -44,17 +44,17 @@ curl_client() {
   skip curl "apt-get failed, see above"
 }
 
-# Taken out of its package: installing that would set up a Prometheus server as well.
+# Both taken out of their package: installing that would set up a Prometheus server as a service.
 promtool() {
-  found promtool promtool "$PWD/var/tools/promtool" && return
+  found promtool promtool "$PWD/var/tools/promtool" && found prometheus prometheus "$PWD/var/tools/prometheus" && return
   command -v apt-get >/dev/null || { skip promtool "no apt-get on this machine; put it on the PATH or set PROMTOOL"; return; }
   packages
   local folder
   folder=$(mktemp -d)
   if (cd "$folder" && timeout 300 apt-get download -qq prometheus && dpkg-deb -x prometheus_*.deb .) >"$log" 2>&1 </dev/null; then
     mkdir -p var/tools
-    mv "$folder/usr/bin/promtool" var/tools/promtool
-    found promtool "$PWD/var/tools/promtool"
+    mv "$folder/usr/bin/promtool" "$folder/usr/bin/prometheus" var/tools/
+    found promtool "$PWD/var/tools/promtool" && found prometheus "$PWD/var/tools/prometheus"
   else
     tail -n 5 "$log"
     skip promtool "apt-get failed, see above"

@@ -4,6 +4,7 @@ backup restored; and doctor's word that all is well."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import secrets
@@ -13,7 +14,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -21,25 +21,22 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 import pytest
 import requests
-import yaml
 from cryptography.fernet import Fernet
-from prometheus_client.parser import text_string_to_metric_families
 
 from connectors.sandbox.process import RunningSandbox, running_sandbox
 from tests.bamboo import SETTINGS
 from tests.live import ROOT, Running, wait_until
 from tests.live import start as start_process
+from tests.prometheus import Prometheus
 from tests.test_backup import HOLD
 from tests.test_rolling_restart import Visitors
 
 pytestmark = [pytest.mark.stack, pytest.mark.afternoon, pytest.mark.timeout(900)]
 
 HOST = "stagewatch.example.com"
+PANELS = json.loads((ROOT / "deploy" / "grafana" / "stagewatch.json").read_text(encoding="utf-8"))["panels"]
 UNITS = {"web-1": "stagewatch-web@.service", "web-2": "stagewatch-web@.service", "worker-1": "stagewatch-worker@.service",
          "syncer": "stagewatch-syncer.service", "beat": "stagewatch-beat.service"}  # fmt: skip
-#: rules of one gauge: aggregate(metric{label="value"}) comparison number; the others need a history of hours
-SIMPLE = re.compile(r'^(min|max)\((\w+)(?:\{(\w+)="(\w+)"\})?\)\s*(>|==|<)\s*([\d.]+)$')
-SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 
 class Box:
@@ -47,6 +44,7 @@ class Box:
 
     def __init__(self, home: Path, servers: dict[str, str], listener: socket.socket) -> None:
         self.home, self.listener = home, listener
+        self.address = f"http://127.0.0.1:{listener.getsockname()[1]}"
         self.token = secrets.token_urlsafe(16)
         text = (home / "deploy" / "production.env.example").read_text(encoding="utf-8")
         shipped = dict(line.split("=", 1) for line in text.splitlines() if line and not line.startswith("#"))
@@ -109,48 +107,6 @@ os.execv(sys.executable, [sys.executable, *sys.argv[2:]])
 """
 
 
-class Prometheus:
-    """Scrapes the address and judges the shipped rules of one gauge, with their ``for``, as time goes by."""
-
-    def __init__(self, address: str, token: str, rules: Path) -> None:
-        self.address, self.token = address, token
-        self.rules = [
-            (rule["alert"], SIMPLE.match(rule["expr"]), span(rule.get("for", "0s")))
-            for group in yaml.safe_load(rules.read_text(encoding="utf-8"))["groups"]
-            for rule in group["rules"]
-            if SIMPLE.match(rule["expr"])
-        ]
-        self.since: dict[str, float] = {}
-
-    def scrape(self) -> set[str]:
-        """One scrape; the alerts that fire after it."""
-        answer = requests.get(f"{self.address}/metrics", headers={"Authorization": f"Bearer {self.token}"}, timeout=20)
-        assert answer.status_code == 200, answer.text[:300]
-        samples: dict[str, list[tuple[dict[str, str], float]]] = {}
-        for family in text_string_to_metric_families(answer.text):
-            for sample in family.samples:
-                samples.setdefault(sample.name, []).append((sample.labels, sample.value))
-        now = time.monotonic()
-        for name, found, _ in self.rules:
-            assert found is not None
-            aggregate, metric, label, value, comparison, limit = found.groups()
-            values = [number for labels, number in samples.get(metric, []) if not label or labels.get(label) == value]
-            holds = bool(values) and compare((min if aggregate == "min" else max)(values), comparison, float(limit))
-            if holds:
-                self.since.setdefault(name, now)
-            else:
-                self.since.pop(name, None)
-        return {name for name, _, wait in self.rules if name in self.since and now - self.since[name] >= wait}
-
-
-def compare(value: float, comparison: str, limit: float) -> bool:
-    return {">": value > limit, "<": value < limit, "==": value == limit}[comparison]
-
-
-def span(text: str) -> int:
-    return int(text[:-1]) * SECONDS[text[-1]]
-
-
 @pytest.fixture
 def box(tmp_path: Path) -> Iterator[Box]:
     home = tmp_path / "clone"
@@ -189,43 +145,52 @@ def box(tmp_path: Path) -> Iterator[Box]:
         held.stdout.close()
 
 
-def test_an_operators_afternoon(box: Box, tmp_path: Path) -> None:
-    address = f"http://127.0.0.1:{box.listener.getsockname()[1]}"
+@pytest.fixture
+def prometheus(box: Box, tmp_path: Path) -> Iterator[Prometheus]:
+    """Scrapes the box, and judges all of its rules."""
+    running = Prometheus(tmp_path / "prometheus", target=box.address, token=box.token, rules=box.home / "deploy/prometheus/alerts.yaml")
+    yield running
+    running.stop()
+
+
+def test_an_operators_afternoon(box: Box, prometheus: Prometheus, tmp_path: Path) -> None:
     box.manage("check", "--deploy", "--fail-level", "WARNING")
     box.manage("release")
     for name in UNITS:
         box.start(name)
-    prometheus = Prometheus(address, box.token, box.home / "deploy" / "prometheus" / "alerts.yaml")
-    assert "StagewatchWorkerGone" in {name for name, _, _ in prometheus.rules}
-
     with running_sandbox(seed=3, jobs=4, applications=60, months=3, page_size=20) as sandbox:
         connect(box, sandbox)
-        wait_until(lambda: ready(address), timeout=150, what="a deployment that says it is ready")
+        wait_until(lambda: ready(box), timeout=150, what="a deployment that says it is ready")
         box.manage("sync", "acme/bamboo", "--full", "--wait")
-        assert [prometheus.scrape() for _ in range(3)] == [set()] * 3, "all is well, and nothing alerts"
+        prometheus.wait_for_judgement()
+        assert prometheus.firing() == set(), "all is well, and nothing alerts"
+        assert set(prometheus.rules().values()) == {"ok"}, "every shipped rule is judged"
+        for asked in (target["expr"] for panel in PANELS for target in panel.get("targets", ())):
+            prometheus.query(re.sub(r"\$__\w+", "5m", asked))  # fails on what Prometheus does not understand
 
         os.killpg(box.running["worker-1"].process.pid, signal.SIGKILL)
         fired: set[str] = set()
-        wait_until(lambda: fired.update(prometheus.scrape()) or "StagewatchWorkerGone" in fired, timeout=200, what="the alert")
+        wait_until(lambda: fired.update(prometheus.firing()) or "StagewatchWorkerGone" in fired, timeout=200, what="the alert")
         assert fired == {"StagewatchWorkerGone"}
         box.running["worker-1"].finish()
         box.start("worker-1")
-        wait_until(lambda: not prometheus.scrape(), timeout=60, what="quiet again")
+        wait_until(lambda: not prometheus.firing(), timeout=60, what="quiet again")
 
-        with Visitors(address, api_token(box), **{"X-Forwarded-Proto": "https", "Host": HOST}) as visitors:
+        with Visitors(box.address, api_token(box), **{"X-Forwarded-Proto": "https", "Host": HOST}) as visitors:
             for name in UNITS:
                 box.running[name].end()
                 box.running[name].finish()
                 before = visitors.answers.total()
                 box.start(name)
                 wait_until(lambda before=before: visitors.answers.total() > before, what="visitors")
+            box.manage("sync", "acme/bamboo", "--full")  # goes on while the dump is taken
+            back_up_and_restore(box, tmp_path / "stagewatch.dump")
         assert visitors.failures == []
         assert set(visitors.answers) == {200}
-
-        back_up_and_restore(box, tmp_path / "stagewatch.dump")
         box.manage("sync", "acme/bamboo", "--delta", "--wait")
-    wait_until(lambda: ready(address), timeout=60, what="readiness")
-    wait_until(lambda: not prometheus.scrape(), timeout=60, what="no alert")
+    wait_until(lambda: ready(box), timeout=60, what="readiness")
+    prometheus.wait_for_judgement()
+    wait_until(lambda: not prometheus.firing(), timeout=60, what="no alert")
     said = box.manage("doctor")
     assert "all is well" in said, said
 
@@ -238,8 +203,8 @@ def connect(box: Box, sandbox: RunningSandbox) -> None:
     )  # fmt: skip
 
 
-def ready(address: str) -> bool:
-    return requests.get(f"{address}/readyz", timeout=10).status_code == 200
+def ready(box: Box) -> bool:
+    return requests.get(f"{box.address}/readyz", timeout=10).status_code == 200
 
 
 def api_token(box: Box) -> str:

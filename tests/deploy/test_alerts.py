@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -14,10 +12,12 @@ import pytest
 import yaml
 from django.test import Client
 
+from tests.prometheus import tool
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 RULES = ROOT / "deploy" / "prometheus" / "alerts.yaml"
 DASHBOARD = ROOT / "deploy" / "grafana" / "stagewatch.json"
-PROMTOOL = os.environ.get("PROMTOOL") or shutil.which("promtool") or shutil.which(ROOT / "var" / "tools" / "promtool")
+PROMTOOL = tool("promtool")
 
 needs_promtool = pytest.mark.skipif(
     PROMTOOL is None, reason="promtool is not here; run scripts/install-test-tools.sh, or set PROMTOOL to its path"

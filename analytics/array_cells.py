@@ -17,7 +17,7 @@ from analytics.models import EXITS, ExitKind
 MINUTE = 60_000_000
 DAY = 86_400_000_000
 UNDECIDED = (0, *(code(kind, KINDS) for kind in (ExitKind.ON_HOLD, ExitKind.GAP, ExitKind.UNKNOWN)))
-_EXITS = tuple(code(kind, KINDS) for kind in EXITS)
+_EXITS = np.array([0, *(kind in EXITS for kind in KINDS)], bool)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,12 @@ class Cells:
 
     def __len__(self) -> int:
         return len(self.now)
+
+
+def is_exit(kind: Array) -> Array:
+    """Which codes are of ends that count as exits in duration statistics."""
+    found: Array = _EXITS[kind]
+    return found
 
 
 def sample(visits: Rows, cells: Cells, clocks: ArrayClocks | None) -> tuple[Array, Array, Array, Array]:
@@ -53,7 +59,7 @@ def sample(visits: Rows, cells: Cells, clocks: ArrayClocks | None) -> tuple[Arra
         days = np.where(over, visits["bd"][inside], np.nan)
         missing = np.isnan(days)
         days[missing] = clocks.between(visits["job"][inside][missing], seconds(entered[missing]), seconds(until[missing]))
-    return cell, days, over & np.isin(visits["kind"][inside], _EXITS), ~over
+    return cell, days, over & is_exit(visits["kind"][inside]), ~over
 
 
 def counts(visits: Rows, cells: Cells, beyond: Array) -> dict[str, Array]:
@@ -67,7 +73,7 @@ def counts(visits: Rows, cells: Cells, beyond: Array) -> dict[str, Array]:
     entries, cell, now = (each[visits["entered"][entries] <= now] for each in (entries, cell, now))
     seen, advanced, last_end = _ways(visits, cells.of_visit, entries, now, beyond[cell])
     lasted, over = visits["left"][entries] - visits["entered"][entries], visits["left"][entries] <= now
-    completed = over & (lasted >= MINUTE) & np.isin(visits["kind"][entries], _EXITS)
+    completed = over & (lasted >= MINUTE) & is_exit(visits["kind"][entries])
     masks = {
         "window_entered": np.ones(len(entries), bool),
         "completed": completed,

@@ -20,7 +20,8 @@ from django.utils import timezone
 
 from analytics import baselines, services, suspect_cells, suspects
 from analytics import measure as fold
-from analytics.models import EXITS, StageMetric
+from analytics.array_fold import Pipelines
+from analytics.models import EXITS
 from ats.models import Application
 from ats.services import read_pipelines, refresh_snapshots_of
 from config import sql
@@ -33,6 +34,14 @@ MENDED_AT_ONCE = 20_000
 JOBS_AT_ONCE = 250
 #: connections that go through chunks side by side: PostgreSQL gives each a core, and the road keeps the others
 CONNECTIONS = 2
+
+_MEND_COUNTERS = """
+insert into analytics_stagemetric (organization_id, job_id, stage_id, open, entered, exited, completed, completed_seconds, dirty,
+                                   window_days, window_entered, window_exited, n, n_exits)
+values (%s, %s, %s, %s, %s, %s, %s, %s, true, %s, 0, 0, 0, 0)
+on conflict (job_id, stage_id) do update set open = excluded.open, entered = excluded.entered, exited = excluded.exited,
+    completed = excluded.completed, completed_seconds = excluded.completed_seconds, dirty = true
+"""
 
 Piece = TypeVar("Piece")
 Told = TypeVar("Told")
@@ -59,29 +68,34 @@ def rebuild(*, organization_id: int, check: bool = False, progress: Callable[[in
     drift = Drift()
     with _unhurried() as cursor:
         beside = suspects.pipelines(cursor, organization_id)
+        counters = suspect_cells.Counters(organization_id)
 
     def fold_again(ids: Sequence[int]) -> tuple[int, int, int]:
         with _unhurried() as cursor:
-            found = suspects.among(cursor, ids, beside)
+            found, visits = suspects.among(cursor, ids, beside)
+        counters.add(visits)
         pieces = (found[start : start + MENDED_AT_ONCE] for start in range(0, len(found), MENDED_AT_ONCE))
         mended = [_fold_again(organization_id, piece, check=check) for piece in pieces]
         return len(ids), sum(snapshots for snapshots, _ in mended), sum(visits for _, visits in mended)
-
-    def measure_again(job_ids: Sequence[int]) -> int:
-        with _unhurried():
-            found = suspect_cells.jobs_among(job_ids, beside, dirty_too=not check)
-        if not found:
-            return 0
-        with _unhurried(undo=check) as cursor:
-            return services.recompute_cells(cursor, organization_id=organization_id, job_ids=found, now=timezone.now(), store=not check)
 
     for done, snapshots, visits in _side_by_side(fold_again, _chunks(organization_id)):
         drift.snapshots += snapshots
         drift.visits += visits
         progress(done)
-    with _unhurried(undo=check) as cursor:
-        drift.counters = _mend_counters(cursor, organization_id)
-    drift.percentiles = sum(_side_by_side(measure_again, _jobs(organization_id)))
+    miscounted = counters.suspects()
+
+    def measure_again(job_ids: Sequence[int]) -> tuple[int, int]:
+        return (
+            _mend_counters(organization_id, [job for job in job_ids if job in miscounted], check=check),
+            _measure_again(organization_id, job_ids, beside, check=check),
+        )
+
+    jobs = counters.jobs
+    for wrong, differing in _side_by_side(
+        measure_again, (jobs[start : start + JOBS_AT_ONCE] for start in range(0, len(jobs), JOBS_AT_ONCE))
+    ):
+        drift.counters += wrong
+        drift.percentiles += differing
     if not check:
         with _unhurried():
             baselines.refresh(organization_id, as_of=timezone.now())
@@ -136,13 +150,6 @@ def _chunks(organization_id: int) -> Iterator[list[int]]:
         last = ids[-1]
 
 
-def _jobs(organization_id: int) -> Iterator[list[int]]:
-    """Ids of the jobs that have cells, some at a time."""
-    cells = StageMetric.objects.filter(organization_id=organization_id)
-    jobs = list(cells.order_by("job_id").values_list("job_id", flat=True).distinct())
-    return (jobs[start : start + JOBS_AT_ONCE] for start in range(0, len(jobs), JOBS_AT_ONCE))
-
-
 @contextmanager
 def _unhurried(*, undo: bool = False) -> Iterator[CursorWrapper]:
     """A transaction whose statements may take long; rolled back at its end when only a check was asked for."""
@@ -153,18 +160,30 @@ def _unhurried(*, undo: bool = False) -> Iterator[CursorWrapper]:
             transaction.set_rollback(True)
 
 
-def _mend_counters(cursor: CursorWrapper, organization_id: int) -> int:
-    # few groups of very many visits: sorting those, as the rest of this work likes it, would take most of the time
-    cursor.execute("set local enable_hashagg = on; set local work_mem = '64MB'")
-    cursor.execute(sql.text("analytics", "counter_drift"), {"organization": organization_id, "exits": list(EXITS)})
-    wrong = cursor.fetchall()
-    if wrong:
-        cursor.executemany(
-            """insert into analytics_stagemetric (organization_id, job_id, stage_id, open, entered, exited, completed, completed_seconds,
-                                                  dirty, window_days, window_entered, window_exited, n, n_exits)
-               values (%s, %s, %s, %s, %s, %s, %s, %s, true, %s, 0, 0, 0, 0)
-               on conflict (job_id, stage_id) do update set open = excluded.open, entered = excluded.entered, exited = excluded.exited,
-                   completed = excluded.completed, completed_seconds = excluded.completed_seconds, dirty = true""",
-            [(organization_id, *row, services.WINDOW_DAYS) for row in sorted(wrong)],
-        )
-    return len(wrong)
+def _mend_counters(organization_id: int, job_ids: Sequence[int], *, check: bool) -> int:
+    """Bring the counters of some jobs to what their visits say; in how many cells they were not."""
+    if not job_ids:
+        return 0
+    with _unhurried(undo=check) as cursor:
+        if not check:
+            # in the road's own order; what a step adds waits, so that it is added to what is counted here
+            cursor.execute(
+                "select 1 from analytics_stagemetric where job_id = any(%s) order by job_id, stage_id for update", [list(job_ids)]
+            )
+        # few groups of very many visits: sorting those, as the rest of this work likes it, would take most of the time
+        cursor.execute("set local enable_hashagg = on; set local work_mem = '64MB'")
+        cursor.execute(sql.text("analytics", "miscounted_cells"), {"jobs": list(job_ids), "exits": list(EXITS)})
+        wrong = cursor.fetchall()
+        if wrong:
+            cursor.executemany(_MEND_COUNTERS, [(organization_id, *row, services.WINDOW_DAYS) for row in sorted(wrong)])
+        return len(wrong)
+
+
+def _measure_again(organization_id: int, job_ids: Sequence[int], beside: Pipelines, *, check: bool) -> int:
+    """Bring the numbers of some jobs' cells to what their visits say; in how many that were computed they were not."""
+    with _unhurried():
+        found = suspect_cells.jobs_among(job_ids, beside, dirty_too=not check)
+    if not found:
+        return 0
+    with _unhurried(undo=check) as cursor:
+        return services.recompute_cells(cursor, organization_id=organization_id, job_ids=found, now=timezone.now(), store=not check)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from threading import Lock
 
 import numpy as np
 
@@ -36,6 +37,12 @@ _VISIT: Columns = {
     ),
     "bd": ("coalesce(bd, 'NaN')", ">f8"),
 }
+_COUNTERS: Columns = {
+    "job": ("job_id", ">i8"),
+    "stage": ("stage_id", ">i8"),
+    **{name: (name, ">i8") for name in ("open", "entered", "exited", "completed")},
+    "micros": ("(completed_seconds * 1000000)::int8", ">i8"),
+}
 
 #: columns of a cell: those counted, and those read from a curve (the same name in ``_CURVE``)
 _COUNTS = (
@@ -62,6 +69,42 @@ _STAGE_CELL: Columns = {**_CELL, "stage": ("stage_id", ">i8"), "dirty": ("dirty:
 _CATEGORY_CELL: Columns = {**_CELL, "category": (coded("category", CATEGORIES), ">i4")}
 
 
+class Counters:
+    """The counters of an organization's cells, to be held against visits that come some at a time."""
+
+    def __init__(self, organization_id: int) -> None:
+        kept = read("analytics_stagemetric", _COUNTERS, [organization_id], key="organization_id")
+        self._job, self._stage = kept["job"], kept["stage"]
+        self._kept = np.stack([kept[name] for name in ("open", "entered", "exited", "completed", "micros")])
+        self._told = np.zeros_like(self._kept)
+        self._elsewhere: set[int] = set()
+        self._turn = Lock()
+
+    @property
+    def jobs(self) -> list[int]:
+        """Those that have a cell or should have one."""
+        return sorted({*self._job.tolist(), *self._elsewhere})
+
+    def add(self, visits: Rows) -> None:
+        """Count these visits. Several threads may."""
+        cell = _lookup(self._job, self._stage, visits["job"], visits["stage"])
+        homeless = visits["job"][(cell < 0) & (visits["job"] != 0)].tolist()
+        over, lasted = visits["left"] != FOREVER, visits["left"] - visits["entered"]
+        completed = over & (lasted >= array_cells.MINUTE) & array_cells.is_exit(visits["kind"])
+        masks = (~over, np.ones(len(cell), bool), over, completed)
+        told = [np.bincount(cell[mask & (cell >= 0)], minlength=len(self._job)) for mask in masks]
+        # in two parts, as the sums are of floats and must be exact
+        whole, rest = np.divmod(lasted[completed & (cell >= 0)], 1_000_000)
+        seconds, micros = (np.bincount(cell[completed & (cell >= 0)], part, len(self._job)).astype(np.int64) for part in (whole, rest))
+        with self._turn:
+            self._told += np.stack([*told, seconds * 1_000_000 + micros])
+            self._elsewhere.update(homeless)
+
+    def suspects(self) -> frozenset[int]:
+        """Jobs with a cell whose counters are not what has been counted."""
+        return frozenset({*self._job[(self._told != self._kept).any(axis=0)].tolist(), *self._elsewhere})
+
+
 def jobs_among(job_ids: Sequence[int], beside: Pipelines, *, dirty_too: bool) -> list[int]:
     """Those of the jobs with a cell whose kept numbers are not what the visits say, each as of the moment it was computed.
 
@@ -69,11 +112,15 @@ def jobs_among(job_ids: Sequence[int], beside: Pipelines, *, dirty_too: bool) ->
     """
     cells = read("analytics_stagemetric", _STAGE_CELL, job_ids, key="job_id")
     pools = read("analytics_categorymetric", _CATEGORY_CELL, job_ids, key="job_id")
-    to_do = (cells["dirty"] != 0) | (cells["computed"] == NEVER)
-    found = set(cells["job"][to_do].tolist()) if dirty_too else set()
-    cells = array_fold.take(cells, ~to_do)
+    found: set[int] = set()
+    to_do = (cells["dirty"] != 0) | (cells["computed"] == NEVER), pools["computed"] == NEVER
+    if dirty_too:
+        found.update(cells["job"][to_do[0]].tolist(), pools["job"][to_do[1]].tolist())
+    cells, pools = array_fold.take(cells, ~to_do[0]), array_fold.take(pools, ~to_do[1])
     cells["category"] = beside.category(cells["stage"])
-    visits = _visits(job_ids, beside, min(cells["computed"].min(initial=FOREVER), pools["computed"].min(initial=FOREVER)))
+    if not len(cells["job"]):
+        return sorted(found)
+    visits = _visits(job_ids, beside, min(cells["computed"].min(), pools["computed"].min(initial=FOREVER)))
     for kept, part, beyond in (
         (cells, "stage", beside.place(cells["stage"])),
         (pools, "category", (pools["category"] - 1) * 1000.0 + 999),
@@ -84,13 +131,11 @@ def jobs_among(job_ids: Sequence[int], beside: Pipelines, *, dirty_too: bool) ->
 
 def _visits(job_ids: Sequence[int], beside: Pipelines, earliest: int) -> Rows:
     """Visits of everybody who was in one of the jobs since the windows of the cells began, by (application, job, n)."""
-    visits = unpacked(read("analytics_stagevisit", _VISIT, job_ids, key="job_id"), kind=1, well_dated=0)
-    if len(visits["n"]):
-        lately = visits["left"] >= earliest - BASELINE_DAYS * DAY
-        lowest = visits["application"].min()
-        known = np.zeros(visits["application"].max() - lowest + 1, bool)
-        known[visits["application"][lately] - lowest] = True
-        visits = array_fold.take(visits, known[visits["application"] - lowest])
+    since = wide.moment(int(earliest) - BASELINE_DAYS * DAY)
+    lately = read("analytics_stagevisit", _VISIT, job_ids, key="job_id", only="(left_at >= %(since)s or left_at is null)", since=since)
+    longer = np.setdiff1d(lately["application"][lately["n"] > 1], lately["application"][lately["n"] == 1])
+    before = read("analytics_stagevisit", _VISIT, longer.tolist(), only="left_at < %(since)s and job_id is not null", since=since)
+    visits = unpacked({name: np.concatenate([lately[name], before[name]]) for name in _VISIT}, kind=1, well_dated=0)
     visits = array_fold.take(visits, np.lexsort([visits["n"], visits["job"], visits["application"]]))
     visits["well_dated"] = visits["well_dated"] != 0
     visits["place"], visits["category"] = beside.place(visits["stage"]), beside.category(visits["stage"])

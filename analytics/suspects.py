@@ -7,6 +7,7 @@ which see everything under lock, find nothing to mend there.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import psycopg
@@ -134,17 +135,18 @@ def _clocks(organization_id: int, holds: Sequence[tuple[int, float, float]]) -> 
     )
 
 
-def among(cursor: CursorWrapper, application_ids: Sequence[int], beside: Pipelines) -> list[int]:
-    """Those of the applications whose snapshot, person or visits are not what their events say."""
+def among(cursor: CursorWrapper, application_ids: Sequence[int], beside: Pipelines) -> tuple[list[int], Rows]:
+    """Those of the applications whose snapshot, person or visits are not what their events say; and the visits kept of all."""
     cursor.execute(_PLANS)
     events = _events(cursor, application_ids)
     applications = read("ats_application", _APPLICATION, application_ids, key="id")
+    visits = _visits(application_ids)
     found = {
         *_misrepresented(array_fold.snapshots(events), applications),
-        *_misvisited(array_fold.visits(events, beside), _visits(application_ids)),
+        *_misvisited(array_fold.visits(events, beside), visits),
         *_misplaced_people(cursor, applications),
     }
-    return sorted(found)
+    return sorted(found), visits
 
 
 def _events(cursor: CursorWrapper, application_ids: Sequence[int]) -> Rows:
@@ -168,12 +170,12 @@ def _visits(application_ids: Sequence[int]) -> Rows:
     return unpacked(kept, kind=6, entry_precision=3, exit_precision=0)
 
 
-def read(table: str, columns: Columns, ids: Sequence[int], *, key: str = "application_id") -> Rows:
-    """Columns of some rows of a table, each an array: a row each would be a million messages."""
+def read(table: str, columns: Columns, ids: Sequence[int], *, key: str = "application_id", only: str = "true", **named: Any) -> Rows:
+    """Columns of some rows of a table, each an array: a row each would be a million messages. ``named`` fills in ``only``."""
     expressions = ", ".join(f"array_agg({expression})" for expression, _ in columns.values())
-    statement = f"select {expressions} from {table} where {key} = any(%(ids)s::bigint[])"  # noqa: S608 (no part comes from outside)
+    statement = f"select {expressions} from {table} where {key} = any(%(ids)s::bigint[]) and {only}"  # noqa: S608 (no part comes from outside)
     with psycopg.Cursor(connection.connection) as arrays:  # Django's own cursors speak text only
-        arrays.execute(statement, {"ids": "{" + ",".join(map(str, ids)) + "}"}, binary=True)
+        arrays.execute(statement, {**named, "ids": "{" + ",".join(map(str, ids)) + "}"}, binary=True)
         return dict(zip(columns, wide.arrays_of(arrays, [kind for _, kind in columns.values()]), strict=True))
 
 

@@ -215,12 +215,12 @@ class _Computation:
             clock = clocks.of(jobs[job_id])
             for at in own:
                 visit = chosen[at]
-                until = _moment(int(self.left[visit])) if over[visit] else self._as_of
-                days[at] = clock.calendar.bd(max(_moment(int(self.entered[visit])), BEGINNING), until, holds=clock.holds)
+                until = moment(int(self.left[visit])) if over[visit] else self._as_of
+                days[at] = clock.calendar.bd(max(moment(int(self.entered[visit])), BEGINNING), until, holds=clock.holds)
         return days
 
     def _earliest(self, visits: Array) -> datetime:
-        return max(_moment(int(self.entered[visits].min())), BEGINNING) if len(visits) else self._as_of
+        return max(moment(int(self.entered[visits].min())), BEGINNING) if len(visits) else self._as_of
 
     def _counts(self, exits: list[tuple[int, int, int]]) -> dict[int, dict[str, Any]]:
         entry, over, lasted = self._entry, self._over, self._lasted
@@ -344,5 +344,5 @@ def _micros(moment: datetime) -> int:
     return (moment - EPOCH) // timedelta(microseconds=1)
 
 
-def _moment(micros: int) -> datetime:
+def moment(micros: int) -> datetime:
     return EPOCH + timedelta(microseconds=micros)

@@ -163,11 +163,12 @@ def test_no_statement_over_everything_has_only_the_time_of_a_step(
         original = getattr(module, look)
 
         def looking(*arguments: Any, **named: Any) -> Any:
-            original(*arguments, **named)
+            seen = original(*arguments, **named)
             with connection.cursor() as cursor:
                 cursor.execute("select extract(epoch from current_setting('statement_timeout')::interval)::int")
                 allowed.append((cursor.fetchone()[0], look))
-            return next(each for each in arguments if isinstance(each, list))
+            everybody = next(each for each in arguments if isinstance(each, list))
+            return (everybody, seen[1]) if isinstance(seen, tuple) else everybody
 
         monkeypatch.setattr(module, look, looking)
 

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 def found(tenant: Tenant) -> list[int]:
     ids = list(Application.objects.filter(organization=tenant.organization).order_by("pk").values_list("pk", flat=True))
     with transaction.atomic(), connection.cursor() as cursor:
-        return suspects.among(cursor, ids, suspects.pipelines(cursor, tenant.organization.pk))
+        return suspects.among(cursor, ids, suspects.pipelines(cursor, tenant.organization.pk))[0]
 
 
 def told(seed: int, applications: int = 40) -> Tenant:

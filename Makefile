@@ -28,6 +28,7 @@ test: setup-dev ## every test, on real servers and workers
 	@$(VENV_PYTHON) -m pytest -q $(PYTEST_ARGS)
 
 afternoon: setup-dev ## an operator's afternoon, scripted: start, alert, restart under load, restore (5 minutes)
+	@scripts/install-test-tools.sh
 	@$(VENV_PYTHON) -m pytest -q -m afternoon tests/deploy/test_afternoon.py
 
 check: setup-dev ## format, lint, types, import contracts, migrations, OpenAPI, deployment

@@ -10,12 +10,15 @@ import gc
 import logging
 import os
 import signal
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from celery import Celery
 from celery.signals import beat_init, before_task_publish, task_postrun, task_prerun, worker_process_init, worker_ready, worker_shutdown
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
 from config import correlation, telemetry_folder
 from config.processes import die_with_parent
@@ -23,6 +26,13 @@ from config.processes import die_with_parent
 logger = logging.getLogger(__name__)
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+program = Path(sys.argv[0])
+if program.name == "celery" or program.parts[-2:] == ("celery", "__main__.py"):
+    try:
+        settings.INSTALLED_APPS  # noqa: B018  (read now: a bad setting ends in a sentence, as under manage.py)
+    except ImproperlyConfigured as error:
+        raise SystemExit(f"error: {error}") from None
 
 app = Celery("stagewatch")
 app.config_from_object("django.conf:settings", namespace="CELERY")

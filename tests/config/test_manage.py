@@ -81,3 +81,15 @@ def test_a_database_that_does_not_answer_is_one_sentence_without_its_password(tm
     assert "Connection refused; check DATABASE_URL" in done.stderr
     assert done.stderr.count("\n") == 1
     assert "hunter2" not in done.stderr
+
+
+def test_a_bad_setting_is_told_in_a_sentence_by_every_program(tmp_path: Path) -> None:
+    environment = {**os.environ, "STAGEWATCH_VAR": str(tmp_path), "DATABASE_POOL_SIZE": "many"}
+    celery = ["-m", "celery", "-A", "config"]
+    for program in (["manage.py", "doctor"], ["-m", "config.web"], [*celery, "worker"], [*celery, "beat"], [*celery, "inspect", "ping"]):
+        told = subprocess.run(
+            [sys.executable, *program], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+
+        assert told.returncode != 0
+        assert told.stderr.strip() == "error: DATABASE_POOL_SIZE must be a whole number of at least 0, not 'many'.", program

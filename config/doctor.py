@@ -113,6 +113,11 @@ def _database(now: datetime) -> Iterator[Finding]:
         cursor.execute("select rolsuper or rolbypassrls from pg_roles where rolname = current_user")
         if cursor.fetchone()[0]:
             yield Finding(WARNING, "the application's role is a superuser", "Make a plain role, see Servers in docs/operate.md.")
+        cursor.execute("select pg_has_role(current_user, 'pg_read_all_stats', 'usage')")
+        if not cursor.fetchone()[0]:
+            yield Finding(
+                WARNING, "other roles' sessions are not seen", "As a superuser: grant pg_read_all_stats to the application's role."
+            )
         cursor.execute("select count(*)::float / current_setting('max_connections')::int from pg_stat_activity")
         used = cursor.fetchone()[0]
         if used > 0.8:

@@ -246,6 +246,8 @@ class Postgres:
                     sql.Literal(local_secrets.database_password(self.var, role)),
                 )
                 connection.execute(statement)
+            # of other roles' sessions it would else not see that they sit in a transaction
+            connection.execute(sql.SQL("GRANT pg_read_all_stats TO {}").format(sql.Identifier(APP)))
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
                 connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(DATABASE), sql.Identifier(OWNER)))
 

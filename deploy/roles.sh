@@ -9,4 +9,5 @@ create role stagewatch_app   login password :'app' nosuperuser nobypassrls;
 create database stagewatch owner stagewatch_owner encoding 'UTF8' template template0;
 revoke connect, temporary on database stagewatch from public;
 grant connect on database stagewatch to stagewatch_app;
+grant pg_read_all_stats to stagewatch_app;
 SQL

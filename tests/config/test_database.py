@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import re
+
+import psycopg
 import pytest
+from django.conf import settings
 from django.db import ProgrammingError, connection
 
-from config import database
+from config import database, row_metrics
+from tests.live import wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -53,3 +58,16 @@ def test_the_application_reads_and_writes_what_the_migrations_made() -> None:
             " AND NOT (has_table_privilege(oid, 'SELECT') AND has_table_privilege(oid, 'INSERT'))"
         )
         assert cursor.fetchall() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_session_of_another_role_that_sits_in_a_transaction_is_seen() -> None:
+    def seen() -> int:
+        return int(
+            re.findall(r'^stagewatch_database_connections{state="idle_in_transaction"} (\d+)', row_metrics.latest().decode(), re.M)[0]
+        )
+
+    before = seen()
+    with psycopg.connect(settings.MIGRATION_DATABASE_URL, dbname=connection.settings_dict["NAME"]) as somebody:
+        somebody.execute("select 1")
+        wait_until(lambda: seen() > before, what="the session")

@@ -136,12 +136,16 @@ def _schedules(now: datetime) -> Iterator[GaugeMetricFamily]:
 
 
 def _database_connections() -> GaugeMetricFamily:
+    """What sits in a transaction holds up this database; what is open counts against the limit of the whole server."""
     family = GaugeMetricFamily("stagewatch_database_connections", "Connections to the database, by state, and the limit", labels=["state"])
     with connection.cursor() as cursor:
         cursor.execute(
-            """select coalesce(sum((state = 'active')::int), 0), coalesce(sum((state like 'idle in transaction%%')::int), 0), count(*),
-                      current_setting('max_connections')::int
-               from pg_stat_activity where datname = current_database()""",
+            """select count(*) filter (where state = 'active' and datname = current_database()),
+                      count(*) filter (where state like 'idle in transaction%%' and datname = current_database()),
+                      count(*) filter (where datid is not null),
+                      current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+                          - current_setting('reserved_connections')::int
+               from pg_stat_activity""",
             [],
         )
         for state, count in zip(("active", "idle_in_transaction", "all", "limit"), cursor.fetchone(), strict=True):

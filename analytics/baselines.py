@@ -202,8 +202,11 @@ def refresh_all_due() -> None:
 
 
 @transaction.atomic
-def refresh(organization_id: int, *, as_of: datetime) -> bool:
-    """Compute all baselines of an organization as of a moment; False: somebody else is at it."""
+def refresh(organization_id: int, *, as_of: datetime, stays: Stays | None = None) -> bool:
+    """Compute all baselines of an organization as of a moment; False: somebody else is at it.
+
+    ``stays``: those of all its cells as of that moment, where they have been read already.
+    """
     with connection.cursor() as cursor:
         cursor.execute("select pg_try_advisory_xact_lock(%s, %s)", [_LOCK, organization_id])
         if not cursor.fetchone()[0]:
@@ -211,7 +214,7 @@ def refresh(organization_id: int, *, as_of: datetime) -> bool:
     started = perf_counter()
     peers = Peers.of([organization_id])
     circles = peers.circles()
-    stays = Stays.at({cell for circle in circles for cell in peers.cells(circle)}, as_of)
+    stays = stays or Stays.at({cell for circle in circles for cell in peers.cells(circle)}, as_of)
     summaries = circles_at(circles, peers, as_of, stays=stays)
     fields = ("n", "n_exits", "n_open", "p50", "p85", "longest")
     Baseline.objects.filter(organization=organization_id).exclude(computed_at=as_of).update(

@@ -20,8 +20,8 @@ from django.utils import timezone
 
 from analytics import baselines, services, suspect_cells, suspects
 from analytics import measure as fold
-from analytics.array_fold import Pipelines
 from analytics.models import EXITS
+from analytics.stays import Stays
 from ats.models import Application
 from ats.services import read_pipelines, refresh_snapshots_of
 from config import sql
@@ -84,11 +84,15 @@ def rebuild(*, organization_id: int, check: bool = False, progress: Callable[[in
         progress(done)
     miscounted = counters.suspects()
 
+    now = timezone.now()
+    stays: list[Stays] = []
+
     def measure_again(job_ids: Sequence[int]) -> tuple[int, int]:
-        return (
-            _mend_counters(organization_id, [job for job in job_ids if job in miscounted], check=check),
-            _measure_again(organization_id, job_ids, beside, check=check),
-        )
+        wrong = _mend_counters(organization_id, [job for job in job_ids if job in miscounted], check=check)
+        with _unhurried():
+            looked = suspect_cells.look(job_ids, beside, as_of=now, dirty_too=not check)
+        stays.append(looked.stays)
+        return wrong, _measure_again(organization_id, looked.jobs, check=check)
 
     jobs = counters.jobs
     for wrong, differing in _side_by_side(
@@ -98,7 +102,7 @@ def rebuild(*, organization_id: int, check: bool = False, progress: Callable[[in
         drift.percentiles += differing
     if not check:
         with _unhurried():
-            baselines.refresh(organization_id, as_of=timezone.now())
+            baselines.refresh(organization_id, as_of=now, stays=Stays.joined(stays))
     return drift
 
 
@@ -179,11 +183,9 @@ def _mend_counters(organization_id: int, job_ids: Sequence[int], *, check: bool)
         return len(wrong)
 
 
-def _measure_again(organization_id: int, job_ids: Sequence[int], beside: Pipelines, *, check: bool) -> int:
+def _measure_again(organization_id: int, job_ids: Sequence[int], *, check: bool) -> int:
     """Bring the numbers of some jobs' cells to what their visits say; in how many that were computed they were not."""
-    with _unhurried():
-        found = suspect_cells.jobs_among(job_ids, beside, dirty_too=not check)
-    if not found:
+    if not job_ids:
         return 0
     with _unhurried(undo=check) as cursor:
-        return services.recompute_cells(cursor, organization_id=organization_id, job_ids=found, now=timezone.now(), store=not check)
+        return services.recompute_cells(cursor, organization_id=organization_id, job_ids=job_ids, now=timezone.now(), store=not check)

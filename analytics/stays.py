@@ -40,6 +40,17 @@ class Stays:
         picks = [pick for cell, place in places.items() for pick in baseline_picks(place, [cell], as_of)]
         return cls(places, *_read(picks, known_by))
 
+    @classmethod
+    def joined(cls, parts: Sequence[Stays]) -> Self:
+        """Those of several sets of cells that have none in common."""
+        parts = [cls({}, np.array([], np.int64), np.array([]), np.array([], bool), np.array([], bool)), *parts]
+        begins = np.cumsum([0, *(len(part.cells) for part in parts)])
+        return cls(
+            {cell: place for place, cell in enumerate(cell for part in parts for cell in part.cells)},
+            np.concatenate([part.cell + begin for part, begin in zip(parts, begins, strict=False)]),
+            *(np.concatenate([getattr(part, name) for part in parts]) for name in ("days", "is_exit", "is_open")),
+        )
+
     def curves(self, groups: Sequence[Iterable[Cell]]) -> list[Summary]:
         """One curve per group of cells; a cell is in one group at most."""
         of_cell = np.full(len(self.cells), -1)
@@ -63,7 +74,7 @@ class Stays:
         return told
 
     def _places(self, cells: Iterable[Cell]) -> list[int]:
-        return [self.cells[cell] for cell in cells]
+        return [self.cells[cell] for cell in cells if cell in self.cells]  # another began after these were read
 
 
 def _read(picks: Sequence[Pick], known_by: datetime | None) -> tuple[Array, Array, Array, Array]:

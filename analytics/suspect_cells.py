@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from threading import Lock
 
 import numpy as np
@@ -18,6 +20,7 @@ from analytics.array_clocks import ArrayClocks
 from analytics.array_fold import CATEGORIES, FOREVER, KINDS, NEVER, Array, Pipelines, Rows
 from analytics.samples import BASELINE_DAYS, RECENT_DAYS
 from analytics.services import WINDOW_DAYS
+from analytics.stays import Stays
 from analytics.suspects import Columns, coded, read, unpacked
 
 #: floats may differ in the last digits with the order of summation
@@ -105,33 +108,45 @@ class Counters:
         return frozenset({*self._job[(self._told != self._kept).any(axis=0)].tolist(), *self._elsewhere})
 
 
-def jobs_among(job_ids: Sequence[int], beside: Pipelines, *, dirty_too: bool) -> list[int]:
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """Which of the jobs are suspected; and the stays that baselines are made of, as all visits have been read."""
+
+    jobs: list[int]
+    stays: Stays
+
+
+def look(job_ids: Sequence[int], beside: Pipelines, *, as_of: datetime, dirty_too: bool) -> Looked:
     """Those of the jobs with a cell whose kept numbers are not what the visits say, each as of the moment it was computed.
 
-    ``dirty_too``: also jobs with a cell that is still to be computed.
+    ``dirty_too``: also jobs with a cell that is still to be computed. ``as_of``: the moment the stays are told for.
     """
     cells = read("analytics_stagemetric", _STAGE_CELL, job_ids, key="job_id")
     pools = read("analytics_categorymetric", _CATEGORY_CELL, job_ids, key="job_id")
-    found: set[int] = set()
-    to_do = (cells["dirty"] != 0) | (cells["computed"] == NEVER), pools["computed"] == NEVER
-    if dirty_too:
-        found.update(cells["job"][to_do[0]].tolist(), pools["job"][to_do[1]].tolist())
-    cells, pools = array_fold.take(cells, ~to_do[0]), array_fold.take(pools, ~to_do[1])
     cells["category"] = beside.category(cells["stage"])
-    if not len(cells["job"]):
-        return sorted(found)
-    visits = _visits(job_ids, beside, min(cells["computed"].min(), pools["computed"].min(initial=FOREVER)))
+    settled = (cells["dirty"] == 0) & (cells["computed"] != NEVER), pools["computed"] != NEVER
+    found = {*cells["job"][~settled[0]].tolist(), *pools["job"][~settled[1]].tolist()} if dirty_too else set()
+    clean, pools = array_fold.take(cells, settled[0]), array_fold.take(pools, settled[1])
+    now = wide.micros(as_of)
+    visits = _visits(job_ids, beside, min(now, *(int(kept["computed"].min(initial=now)) for kept in (clean, pools))))
     for kept, part, beyond in (
-        (cells, "stage", beside.place(cells["stage"])),
+        (clean, "stage", beside.place(clean["stage"])),
         (pools, "category", (pools["category"] - 1) * 1000.0 + 999),
     ):
         found.update(kept["job"][_differs(visits, kept, part, beyond, beside)].tolist())
-    return sorted(found | _without_pool(cells, pools))
+    return Looked(sorted(found | _without_pool(clean, pools)), _stays(visits, cells, now, beside))
+
+
+def _stays(visits: Rows, cells: Rows, now: int, beside: Pipelines) -> Stays:
+    of_visit, moment = _lookup(cells["job"], cells["stage"], visits["job"], visits["stage"]), np.full(len(cells["job"]), now)
+    sample = array_cells.sample(visits, Cells(of_visit, moment - BASELINE_DAYS * DAY, moment, moment), beside.clocks)
+    pairs = zip(cells["job"].tolist(), cells["stage"].tolist(), strict=True)
+    return Stays({pair: place for place, pair in enumerate(pairs)}, *sample)
 
 
 def _visits(job_ids: Sequence[int], beside: Pipelines, earliest: int) -> Rows:
     """Visits of everybody who was in one of the jobs since the windows of the cells began, by (application, job, n)."""
-    since = wide.moment(int(earliest) - BASELINE_DAYS * DAY)
+    since = wide.moment(earliest - BASELINE_DAYS * DAY)
     lately = read("analytics_stagevisit", _VISIT, job_ids, key="job_id", only="(left_at >= %(since)s or left_at is null)", since=since)
     longer = np.setdiff1d(lately["application"][lately["n"] > 1], lately["application"][lately["n"] == 1])
     before = read("analytics_stagevisit", _VISIT, longer.tolist(), only="left_at < %(since)s and job_id is not null", since=since)

@@ -150,7 +150,7 @@ class _Computation:
         pick = picks[0]
         self._picks, self._jobs, self._known_by, self._as_of = picks, jobs, known_by, pick.as_of
         self._clocks, self._counted = pick.clocks, pick.counted
-        self._since, self._until, self._now = (_micros(moment) for moment in (pick.since, pick.until, pick.as_of))
+        self._since, self._until, self._now = (micros(moment) for moment in (pick.since, pick.until, pick.as_of))
         self._cells = np.array(sorted({pick.cell for pick in picks}), np.int64)
         order = np.lexsort((visits["n"], visits["job"], visits["application"]))
         for name, values in visits.items():
@@ -340,8 +340,8 @@ def _first_at(reached: Array, exits: Array, group: Array, time: Array, groups: i
     return told
 
 
-def _micros(moment: datetime) -> int:
-    return (moment - EPOCH) // timedelta(microseconds=1)
+def micros(at: datetime) -> int:
+    return (at - EPOCH) // timedelta(microseconds=1)
 
 
 def moment(micros: int) -> datetime:

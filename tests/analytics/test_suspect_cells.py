@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
 from django.db.models import F
+from django.utils import timezone
 
-from analytics import services, suspect_cells, suspects
-from analytics.models import CategoryMetric, StageMetric, StageVisit
+from analytics import baselines, services, suspect_cells, suspects
+from analytics.models import Baseline, CategoryMetric, StageMetric, StageVisit
+from analytics.rebuilding import rebuild
 from tests.analytics.test_derive_against_oracle import Tenant
 from tests.oracles.histories import START, seeded_history
 
 pytestmark = pytest.mark.django_db
 
+T = START + timedelta(days=61)
+
 
 def found(tenant: Tenant, *, dirty_too: bool = False) -> list[int]:
     with transaction.atomic(), connection.cursor() as cursor:
         beside = suspects.pipelines(cursor, tenant.organization.pk)
-        return suspect_cells.jobs_among([job.pk for job in tenant.jobs.values()], beside, dirty_too=dirty_too)
+        return suspect_cells.look([job.pk for job in tenant.jobs.values()], beside, as_of=T, dirty_too=dirty_too).jobs
 
 
 def computed(seed: int, *days: float) -> Tenant:
@@ -98,3 +103,24 @@ def test_cells_without_visits_and_jobs_without_cells_are_in_order() -> None:
     StageMetric.objects.all().delete()
     CategoryMetric.objects.all().delete()
     assert found(tenant) == []
+
+
+def test_a_rebuild_makes_the_baselines_of_a_refresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    tenant = computed(4, 61)
+    monkeypatch.setattr(timezone, "now", lambda: T)
+
+    def kept() -> Any:
+        found = Baseline.objects.order_by("level", "department", "category").values_list("category", "n", "n_exits", "n_open", "p50", "p85")
+        others = StageMetric.objects.order_by("pk").values_list("others_at", "others_level", "others_n", "others_p50")
+        return list(found), list(others)
+
+    baselines.refresh(tenant.organization.pk, as_of=T)
+    expected = kept()
+    assert any(n_exits for _, _, n_exits, *_ in expected[0])
+    Baseline.objects.update(n=0, n_exits=0, p50=None)
+    StageMetric.objects.update(others_n=0)
+    StageVisit.objects.filter(pk__in=StageVisit.objects.order_by("pk").values("pk")[:5]).update(bd=None)
+
+    rebuild(organization_id=tenant.organization.pk)
+
+    assert kept() == expected

@@ -7,10 +7,12 @@ one of them exports the same: take ``max``, never ``sum``.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterator
 from datetime import datetime
 
+import psycopg
 import redis
 from django.apps import apps
 from django.conf import settings
@@ -26,7 +28,7 @@ from config import bloat, flow, heartbeats, schedules
 from connectors import registry
 from connectors.models import Batch, Connector, RawEvent, SyncRun
 
-#: A broker that takes longer to say how long its queues are is as good as down.
+#: A broker that takes longer to say how long its queues are, and a database to begin a session, is as good as down.
 PATIENCE_SECONDS = 2
 SYNC = "connectors.sync"
 
@@ -35,18 +37,29 @@ class RowMetrics(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         up = GaugeMetricFamily("stagewatch_database_up", "1 if the rows behind these gauges could be read")
         now = timezone.now()
-        try:
-            families = [
-                *_batches(now), *_runs(now), *_connectors(now), *_set_aside(), *_processes(now), *_schedules(now), _database_connections(),
-                *_bloat(),
-            ]  # fmt: skip
-        except DatabaseError:
-            families = []
+        families: list[GaugeMetricFamily] = []
+        if _answers():
+            with contextlib.suppress(DatabaseError):
+                families = [
+                    *_batches(now), *_runs(now), *_connectors(now), *_set_aside(), *_processes(now), *_schedules(now),
+                    _database_connections(), *_bloat(),
+                ]  # fmt: skip
         up.add_metric([], 1 if families else 0)
         yield from (up, *families, *_broker())
 
     def describe(self) -> list[GaugeMetricFamily]:
         return []  # so that registering reads no row
+
+
+def _answers() -> bool:
+    """Whether the database begins a session soon. The pool would wait ten seconds for one, and a server that hangs keeps a
+    statement waiting for ever: longer than a scrape may take, so that nobody would hear which of the two is down."""
+    parameters = connection.get_connection_params() | {"connect_timeout": PATIENCE_SECONDS}
+    try:
+        psycopg.connect(**parameters).close()
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 def _batches(now: datetime) -> Iterator[GaugeMetricFamily]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import socket
 
 import psycopg
 import pytest
@@ -71,3 +72,13 @@ def test_a_session_of_another_role_that_sits_in_a_transaction_is_seen() -> None:
     with psycopg.connect(settings.MIGRATION_DATABASE_URL, dbname=connection.settings_dict["NAME"]) as somebody:
         somebody.execute("select 1")
         wait_until(lambda: seen() > before, what="the session")
+
+
+def test_a_database_that_hangs_or_refuses_is_told_to_the_scraper_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections and says nothing
+        monkeypatch.setitem(connection.settings_dict, "HOST", "127.0.0.1")
+        monkeypatch.setitem(connection.settings_dict, "PORT", silent.getsockname()[1])
+        assert "stagewatch_database_up 0.0" in row_metrics.latest().decode()
+    assert "stagewatch_database_up 0.0" in row_metrics.latest().decode(), "nobody listens any more"
+    monkeypatch.undo()
+    assert "stagewatch_database_up 1.0" in row_metrics.latest().decode()

@@ -62,7 +62,7 @@ class Definitions:
     @classmethod
     def read(cls, organizations: Mapping[int, Organization], job_ids: Iterable[int] | None = None) -> Definitions:
         """One query. ``job_ids``: whose own calendars are read; None: those of all jobs."""
-        rows = WorkingCalendar.objects.filter(organization__in=organizations)
+        rows = WorkingCalendar.objects.order_by().filter(organization__in=organizations)  # the table's own order would join the jobs
         if job_ids is not None:
             rows = rows.filter(Q(job=None) | Q(job__in=job_ids))
         own: dict[int, clocks.WorkingCalendar] = {}

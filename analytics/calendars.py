@@ -122,7 +122,7 @@ def compiled(calendar: clocks.WorkingCalendar, *, earliest: datetime, as_of: dat
 
 def calendar_of(organization: Organization) -> clocks.WorkingCalendar:
     """The calendar an organization's jobs are held to unless they have their own."""
-    row = WorkingCalendar.objects.filter(organization=organization, job=None).first()
+    row = WorkingCalendar.objects.order_by("pk").filter(organization=organization, job=None).first()  # not by job: as above
     return definition(row, organization) if row else clocks.WorkingCalendar(zone=organization.time_zone)
 
 
@@ -205,7 +205,7 @@ def save_calendar(row: WorkingCalendar) -> int:
 
     Raises ``ValueError`` for a country whose holidays are not known, or hours that make no day.
     """
-    before = WorkingCalendar.objects.filter(pk=row.pk).values_list("country", "subdivision").first()
+    before = WorkingCalendar.objects.order_by().filter(pk=row.pk).values_list("country", "subdivision").first()
     if before != (row.country, row.subdivision):
         row.holidays = []
     row.save()

@@ -115,7 +115,7 @@ def pipelines(cursor: CursorWrapper, organization_id: int) -> Pipelines:
 
 
 def _clocks(organization_id: int, holds: Sequence[tuple[int, float, float]]) -> ArrayClocks:
-    calendars = dict(WorkingCalendar.objects.filter(organization=organization_id).values_list("pk", "job_id"))
+    calendars = dict(WorkingCalendar.objects.order_by().filter(organization=organization_id).values_list("pk", "job_id"))
     tables: dict[int, list[tuple[float, float, float]]] = {pk: [] for pk in calendars}
     rows = CalendarSegment.objects.filter(calendar__in=calendars).order_by("calendar", "starts_at")
     for pk, starts_at, before, rate in rows.values_list("calendar_id", "starts_at", "bd_before", "bd_per_second"):

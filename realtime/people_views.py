@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
+from accounts.models import Organization
 from analytics.calendars import JobClocks
 from analytics.clocks import cd
 from ats.models import CATEGORY_RANK, Application, Candidate
@@ -36,14 +37,16 @@ def candidate(request: HttpRequest, candidate_id: int) -> HttpResponse:
         found.organization,
         position=position,
         candidate=found,
-        ways=_ways(applications, now),
+        ways=_ways(found.organization, applications, now),
         events=events_told(list(timeline_of(applications))[::-1]),
     )
 
 
-def _ways(applications: Sequence[Application], now: datetime) -> list[dict[str, Any]]:
+def _ways(organization: Organization, applications: Sequence[Application], now: datetime) -> list[dict[str, Any]]:
     """Each application's way; a stay that goes on is as long as it is by now."""
     jobs = {application.job.pk: application.job for application in applications if application.job is not None}
+    for job in jobs.values():
+        job.organization = organization  # else each would be asked for its own
     begun = [visit.entered_at for application in applications for visit in application.visits.all()]
     clocks = JobClocks(list(jobs.values()), now, min(begun, default=now))
     ways = []

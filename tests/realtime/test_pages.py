@@ -200,6 +200,24 @@ def test_a_stay_that_goes_on_is_told_with_its_business_days(acme: Any, alice: Cl
     assert "10.0 so far" in text_of(alice.get(f"/candidates/{application.candidate_id}"))
 
 
+def test_a_person_costs_the_same_queries_for_any_number_of_applications(
+    acme: Any, alice: Client, django_assert_max_num_queries: Any
+) -> None:
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    first = acme.apply(acme.job())
+    with CaptureQueriesContext(connection) as one:
+        alice.get(f"/candidates/{first.candidate_id}")
+    for _ in range(4):
+        another = acme.apply(acme.job())
+        another.candidate = first.candidate
+        another.save()
+
+    with django_assert_max_num_queries(len(one)):
+        assert text_of(alice.get(f"/candidates/{first.candidate_id}")).count("so far") == 5
+
+
 def test_a_person_without_an_organization_is_told_so() -> None:
     client = Client()
     client.force_login(User.objects.create_user("lonely"))

@@ -13,14 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from analytics.array_clocks import ArrayClocks
+from analytics.array_clocks import Array, ArrayClocks
 from analytics.models import ExitKind
 from ats.models import Application
 from connectors.events import MOVING_EVENTS, EventType, Precision, StageCategory
 
-Array = NDArray[Any]
 Rows = dict[str, Array]
 
 #: microseconds since 2000, as PostgreSQL counts

@@ -18,6 +18,7 @@ import numpy as np
 import psycopg
 from django.db import connection, transaction
 
+from analytics.array_cells import MINUTE, UNDECIDED
 from analytics.array_fold import FOREVER, KINDS, Array
 from analytics.calendars import BEGINNING, JobClocks
 from analytics.estimators import Unit
@@ -33,8 +34,6 @@ LARGE_SHARE = 0.05
 
 #: PostgreSQL counts microseconds from here
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
-MINUTE = 60_000_000
-UNDECIDED = (0, *(KINDS.index(kind) + 1 for kind in (ExitKind.ON_HOLD, ExitKind.GAP, ExitKind.UNKNOWN)))
 #: z of a 95 % interval
 Z = 1.959963984540054
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What some tests need and PyPI does not have, from Debian: Chromium, for the tests that look at the pages, promtool and
-# prometheus, for those of the alert rules, and curl, for those that run the commands of the guides. Where one cannot be installed its tests say so and are skipped.
+# prometheus, for those of the alert rules, and curl, for those that run the commands of the guides. Where one cannot be
+# installed its tests say so and are skipped.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 export DEBIAN_FRONTEND=noninteractive

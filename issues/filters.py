@@ -11,6 +11,7 @@ from django import forms
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from connectors.events import StageCategory
 from issues.models import Issue, Severity
 from issues.selectors import listed
 
@@ -46,12 +47,26 @@ class YesNoFilter(django_filters.BooleanFilter):
     field_class = YesNoField
 
 
+class StageFilter(django_filters.CharFilter):
+    """A stage by any of the words a heatmap cell or the address of a drilldown has for it."""
+
+    def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
+        if not value:
+            return qs
+        if value in set(StageCategory):
+            return qs.filter(**{f"{self.field_name}__category": value})
+        called = Q(**{f"{self.field_name}__name__iexact": value})
+        if value.isdecimal() and len(value) <= 18:
+            called |= Q(**{f"{self.field_name}_id": int(value)})
+        return qs.filter(called)
+
+
 class IssueFilter(django_filters.FilterSet):
     status = django_filters.MultipleChoiceFilter(choices=Issue.Status.choices, help_text="May be repeated.")
     severity = django_filters.MultipleChoiceFilter(choices=Severity.choices, help_text="May be repeated.")
     issue_type = django_filters.CharFilter(max_length=32)
     job = django_filters.NumberFilter(field_name="job_id", min_value=0, max_value=2**63 - 1, decimal_places=0, help_text="Job id.")
-    stage = django_filters.NumberFilter(field_name="stage_id", min_value=0, max_value=2**63 - 1, decimal_places=0, help_text="Stage id.")
+    stage = StageFilter(field_name="stage", max_length=200, help_text="A stage as heatmaps tell it: its id, its name or its category.")
     assignee = PersonFilter(field_name="tasks__assignee", max_length=20, help_text="`me`, `none` or a user id: who has a task for it.")
     group = django_filters.NumberFilter(
         field_name="group_id", min_value=0, max_value=2**63 - 1, decimal_places=0, help_text="Members of this group issue."
@@ -63,6 +78,7 @@ class IssueFilter(django_filters.FilterSet):
         "them; `any` lists both. With `group` its members are listed.",
     )
     inferred = YesNoFilter(method="by_proxy", help_text="Found by a proxy, or not.")
+    age = django_filters.NumberFilter(method="aged", min_value=0, max_value=100_000, help_text="The same as `min_age`.")
     min_age = django_filters.NumberFilter(method="aged", min_value=0, max_value=100_000, help_text="Days since detection, at least.")
     max_age = django_filters.NumberFilter(method="aged", min_value=0, max_value=100_000, help_text="Days since detection, at most.")
 
@@ -84,4 +100,4 @@ class IssueFilter(django_filters.FilterSet):
 
     def aged(self, queryset: QuerySet[Issue], name: str, value: Decimal) -> QuerySet[Issue]:
         moment = timezone.now() - timedelta(days=float(value))
-        return queryset.filter(detected_at__lte=moment) if name == "min_age" else queryset.filter(detected_at__gte=moment)
+        return queryset.filter(detected_at__lte=moment) if name != "max_age" else queryset.filter(detected_at__gte=moment)

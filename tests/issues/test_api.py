@@ -13,6 +13,7 @@ from issues.models import Issue
 from tests.api import all_rows, client_of
 from tests.factories.accounts import member
 from tests.factories.analytics import waiting
+from tests.factories.ats import StageFactory
 from tests.factories.issues import issue_about
 from tests.factories.triggers import TaskFactory
 from tests.factories.worlds import World, make_world
@@ -62,13 +63,22 @@ def test_filters_choose(api: Client, acme: World) -> None:
     assert found(status="snoozed") == [old.pk]
     assert found(status=["snoozed", "open"], severity="low") == [old.pk]
     assert found(issue_type="idle_candidate") == [old.pk]
-    assert found(min_age=5) == [old.pk]
+    assert found(min_age=5) == found(age=5) == [old.pk]
     assert found(max_age=5) == [acme.issue.pk]
     assert found(job=acme.job.pk, stage=acme.stage.pk) == [acme.issue.pk, old.pk]
     assert found(job=0) == []
     assert found(assignee=bob.pk) == [old.pk]
     assert found(assignee="none") == [acme.issue.pk]
     assert found(assignee="me") == found(assignee="nobody") == []
+
+
+def test_a_stage_is_named_by_its_id_its_name_or_its_category(api: Client, acme: World) -> None:
+    elsewhere = StageFactory(connector=acme.connector, name="Panel", category="offer")
+    panel = issue_about(waiting(acme.job, elsewhere), score=1)
+
+    for same in (elsewhere.pk, "Panel", "panel", "offer"):
+        assert [row["id"] for row in all_rows(api, "/ats/issues", stage=same)] == [panel.pk]
+    assert list(all_rows(api, "/ats/issues", stage="no such stage")) == []
 
 
 @pytest.mark.parametrize(

@@ -193,6 +193,7 @@ def visits(events: Rows, pipelines: Pipelines) -> Rows:
         "entry_precision": visit["precision"],
         "exit_precision": np.where(over & following["gap"], _UNKNOWN, following["precision"]),
         "gap": _entry_gaps(visit, pipelines.clocks),
+        "survivor": visit["survivor"] & (numbers == 1),
         "bd": bd,
     }
 

@@ -14,12 +14,12 @@ from analytics.cells import Question, stage_ref
 from analytics.estimators import ENOUGH_EXITS, EXIT_KINDS
 from analytics.forecast import PAST_FORECASTS, SPAN_DAYS, Ground, Stays, in_days
 from analytics.models import ExitKind, StageMetric, StageVisit
-from analytics.observed import WIDEST_GAP, Seen
+from analytics.observed import Seen
 from analytics.samples import BASELINE_DAYS
 from analytics.simulation import HIRED, OUT
 from ats.models import CATEGORY_RANK, CandidateEvent, Job, Stage
 from config import sql
-from connectors.events import EventType, JobStatus, Precision, StageCategory
+from connectors.events import EventType, JobStatus, StageCategory
 
 #: so many jobs of a department, and of an organization, teach what the job itself does not: the newest
 POOL_JOBS = 20
@@ -85,8 +85,7 @@ def _own_stays(visits: Sequence[Seen], categories: Mapping[int, int], as_of: dat
             left=in_days(seen.left_at) if seen.left_at is not None and seen.ended(as_of) else np.inf,
             is_exit=seen.ending(as_of) in EXIT_KINDS,
             whereto=_whereto(seen.ending(as_of), following.get((seen.application_id, seen.n + 1))),
-            well_dated=seen.entry_precision == Precision.EXACT
-            or (seen.entry_precision == Precision.BOUNDED and seen.entry_gap <= WIDEST_GAP),
+            well_dated=seen.is_well_dated,
             own=True,
             near=True,
             first=firsts[seen.application_id] == seen.n,

@@ -17,11 +17,12 @@ from connectors.events import MOVING_EVENTS
 
 TABLES = {
     "move": """application_id bigint, rn bigint, event_id bigint, event_type text, job_id bigint, stage_id bigint, occurred_at timestamptz,
-               precision text, gap boolean, seen_from float8, seen_until float8""",
+               precision text, gap boolean, survivor boolean, seen_from float8, seen_until float8""",
     "job_left_open": "job_id bigint, left_open_at timestamptz",
     "stage_place": "stage_id bigint primary key, place int",
     "derived": """entry_event_id bigint primary key, application_id bigint, n int, job_id bigint, stage_id bigint, entered_at timestamptz,
-                  left_at timestamptz, exit_kind text, entry_precision text, exit_precision text, entry_gap float8, bd float8""",
+                  left_at timestamptz, exit_kind text, entry_precision text, exit_precision text, entry_gap float8, survivor boolean,
+                  bd float8""",
     "job_clock": "job_id bigint primary key, calendar_id bigint",
     "job_hold": "job_id bigint, held_from float8, held_until float8",
     "cell_delta": """job_id bigint, stage_id bigint, open bigint, entered bigint, exited bigint, completed bigint,

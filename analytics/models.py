@@ -176,6 +176,9 @@ class StageVisit(models.Model):
     #: how far a bounded entry may be off, seconds of working time (a business day of the job's calendar has 86,400);
     #: infinity where its bounds were not told
     entry_gap = models.FloatField(default=0)
+    #: it was going on already when its account was first looked at: others that began with it had ended unseen,
+    #: and no earlier stay of this application is told
+    survivor = models.BooleanField(default=False, db_default=False)
     #: business days of a closed visit outside its job's holds, by the calendar of job or organization
     bd = models.FloatField(null=True)
 

@@ -32,6 +32,7 @@ class Reason(StrEnum):
     ENTERED_BEFORE = "entered_before_window"
     ENTERED_AFTER = "entered_after_window"
     ENTRY_UNKNOWN = "entry_unknown"  #: it began before we watched
+    SURVIVOR = "already_running"  #: it began before the account was watched: who began with it and left is not known
     ENTRY_UNSURE = "entry_gap_over_a_day"  #: seen between two looks more than a business day apart
     PASSED_THROUGH = "under_a_minute"
 
@@ -49,7 +50,13 @@ class Seen:
     exit_kind: str | None
     entry_precision: str
     entry_gap: float
+    survivor: bool
     bd: float | None
+
+    @property
+    def is_well_dated(self) -> bool:
+        """Whether its length may be counted: begun while we watched, at a time that is known."""
+        return why_ill_dated(self) is None
 
     def ended(self, as_of: datetime) -> bool:
         return self.left_at is not None and self.left_at <= as_of
@@ -65,7 +72,7 @@ class Seen:
 #: the columns of a visit's row that ``Seen`` takes, in its order
 SEEN_FIELDS = (
     *("entry_event_id", "application_id", "n", "stage_id", "entered_at", "left_at"),
-    *("exit_kind", "entry_precision", "entry_gap", "bd"),
+    *("exit_kind", "entry_precision", "entry_gap", "survivor", "bd"),
 )
 
 
@@ -96,12 +103,21 @@ def why_left_out(seen: Seen, window: Window, as_of: datetime) -> Reason | None:
         return Reason.ENTERED_BEFORE
     if seen.entered_at >= min(window.until, as_of):
         return Reason.ENTERED_AFTER
-    if seen.entry_precision == Precision.UNKNOWN:
-        return Reason.ENTRY_UNKNOWN
-    if seen.entry_precision == Precision.BOUNDED and seen.entry_gap > WIDEST_GAP:
-        return Reason.ENTRY_UNSURE
+    if ill_dated := why_ill_dated(seen):
+        return ill_dated
     if seen.until(as_of) - seen.entered_at < PASSED_THROUGH:
         return Reason.PASSED_THROUGH
+    return None
+
+
+def why_ill_dated(seen: Seen) -> Reason | None:
+    """What keeps a visit out of every duration, whatever the window."""
+    if seen.entry_precision == Precision.UNKNOWN:
+        return Reason.ENTRY_UNKNOWN
+    if seen.survivor:
+        return Reason.SURVIVOR
+    if seen.entry_precision == Precision.BOUNDED and seen.entry_gap > WIDEST_GAP:
+        return Reason.ENTRY_UNSURE
     return None
 
 

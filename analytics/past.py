@@ -20,12 +20,12 @@ from config import sql
 VIEW = """
 create temporary view analytics_stagevisit as
 select entry_event_id, organization_id, application_id, n, job_id, stage_id, entered_at, left_at, exit_kind, entry_precision,
-       exit_precision, entry_gap, bd
+       exit_precision, entry_gap, survivor, bd
 from public.analytics_stagevisit v
 where not exists (select 1 from refolded r where r.application_id = v.application_id)
 union all
 select entry_event_id, organization_id, application_id, n, job_id, stage_id, entered_at, left_at, exit_kind, entry_precision,
-       exit_precision, entry_gap, bd
+       exit_precision, entry_gap, survivor, bd
 from known_visit
 """
 

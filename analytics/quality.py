@@ -27,6 +27,7 @@ def data_quality(teller: Teller, *, fresh_at: datetime | None) -> Json:
         "unmapped_stages": [ref.as_dict() for ref in unmapped],
         "in_unmapped_stages": _odd(teller, lambda seen: seen.stage_id in ids and not facts.over(seen)),
         "entry_gap_over_a_day": _odd(teller, lambda seen: seen.entry_precision == Precision.BOUNDED and seen.entry_gap > WIDEST_GAP),
+        "already_running": _odd(teller, lambda seen: seen.survivor),
         "under_a_minute": _odd(teller, lambda seen: facts.over(seen) and seen.until(facts.as_of) - seen.entered_at < PASSED_THROUGH),
         "entered_in_the_future": _odd(teller, lambda seen: seen.entered_at > facts.as_of),
         "ended_in_bulk": _odd(teller, lambda seen: seen.visit_id in bulk),

@@ -180,6 +180,7 @@ class DataQualitySerializer(serializers.Serializer[Any]):
     entry_precision = EntryPrecisionSerializer(help_text="Of the visits begun in the window.")
     unmapped_stages = StageSerializer(many=True)
     in_unmapped_stages = NumberSerializer(help_text="Who waits where nobody has said what the stage is.")
+    already_running = NumberSerializer(help_text="Begun before the account was watched: aged and counted, but in no duration statistic.")
     entry_gap_over_a_day = NumberSerializer(help_text="Counted, but in no duration statistic.")
     under_a_minute = NumberSerializer(help_text="Passed through: reached, but in no duration statistic.")
     entered_in_the_future = NumberSerializer(help_text="A skewed clock; their age is 0.")

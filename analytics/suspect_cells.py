@@ -35,7 +35,7 @@ _VISIT: Columns = {
     "left": ("coalesce(left_at, 'infinity')", ">i8"),
     "packed": (
         f"""{coded("exit_kind", KINDS)} * 2
-            + (entry_precision = 'exact' or entry_precision = 'bounded' and entry_gap <= 86400)::int4""",
+            + ((entry_precision = 'exact' or entry_precision = 'bounded' and entry_gap <= 86400) and not survivor)::int4""",
         ">i4",
     ),
     "bd": ("coalesce(bd, 'NaN')", ">f8"),

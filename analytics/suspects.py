@@ -45,7 +45,8 @@ _EVENT = {
     "seen_from": (_BOUND.format(0), ">f8"),
     "seen_until": (_BOUND.format(1), ">f8"),
     "packed": (
-        f"{coded('event_type', EVENT_TYPES)} * 64 + {coded('precision', PRECISIONS)} * 2" + """ + (metadata @> '{"gap": true}')::int4""",
+        f"{coded('event_type', EVENT_TYPES)} * 64 + {coded('precision', PRECISIONS)} * 4" + """ + (metadata @> '{"gap": true}')::int4
+          + (metadata @> '{"already_running": true}')::int4 * 2""",
         ">i4",
     ),
 }
@@ -60,7 +61,7 @@ _VISIT = {
     "gap": ("entry_gap", ">f8"),
     "bd": ("coalesce(bd, 'NaN')", ">f8"),
     "packed": (
-        f"""{coded("exit_kind", KINDS)} * 64 + {coded("entry_precision", PRECISIONS)} * 8
+        f"""{coded("exit_kind", KINDS)} * 128 + survivor::int4 * 64 + {coded("entry_precision", PRECISIONS)} * 8
             + {coded("exit_precision", PRECISIONS)}""",
         ">i4",
     ),
@@ -150,8 +151,8 @@ def among(cursor: CursorWrapper, application_ids: Sequence[int], beside: Pipelin
 
 
 def _events(cursor: CursorWrapper, application_ids: Sequence[int]) -> Rows:
-    events = unpacked(read("ats_candidateevent", _EVENT, application_ids), type=6, precision=1, gap=0)
-    events["gap"] = events["gap"] != 0
+    events = unpacked(read("ats_candidateevent", _EVENT, application_ids), type=6, precision=2, survivor=1, gap=0)
+    events["gap"], events["survivor"] = events["gap"] != 0, events["survivor"] != 0
     events["rank"] = np.zeros(len(events["event"]), np.int64)
     events = array_fold.take(events, array_fold.in_order(events))
     tied = array_fold.ties(events)
@@ -167,7 +168,9 @@ def _events(cursor: CursorWrapper, application_ids: Sequence[int]) -> Rows:
 
 def _visits(application_ids: Sequence[int]) -> Rows:
     kept = read("analytics_stagevisit", _VISIT, application_ids)
-    return unpacked(kept, kind=6, entry_precision=3, exit_precision=0)
+    visits = unpacked(kept, kind=7, survivor=6, entry_precision=3, exit_precision=0)
+    visits["survivor"] = visits["survivor"] != 0
+    return visits
 
 
 def read(table: str, columns: Columns, ids: Sequence[int], *, key: str = "application_id", only: str = "true", **named: Any) -> Rows:

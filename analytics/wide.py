@@ -48,7 +48,7 @@ _VISITS = f"""
 select array_agg(v.application_id), array_agg(v.job_id), array_agg(v.stage_id), array_agg(v.entered_at),
        array_agg(coalesce(v.left_at, 'infinity')),
        array_agg(v.n::int4 * 64 + coalesce(array_position(%(kinds)s::text[], v.exit_kind::text), 0) * 2
-                 + (v.entry_precision = 'exact' or v.entry_precision = 'bounded' and v.entry_gap <= 86400)::int4),
+                 + ((v.entry_precision = 'exact' or v.entry_precision = 'bounded' and v.entry_gap <= 86400) and not v.survivor)::int4),
        array_agg(coalesce(v.bd, 'NaN'))
 from analytics_stagevisit v
 where v.application_id in (select application_id from analytics_stagevisit

@@ -46,6 +46,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     secret: str
     #: provider-specific settings, validated by the provider's ``check_settings``
     settings: Mapping[str, Any] = {}
+    #: start of the first run that brought anything. What was going on before it began unseen, among others that ended unseen
+    watched_since: datetime | None = None
 
     def __repr__(self) -> str:
         return f"Account(connector_id={self.connector_id})"

@@ -33,6 +33,8 @@ class Connector(models.Model):
     status_reason = models.TextField(blank=True)
     #: the moment up to which the provider's truth is known to be in the ledger; rules trust nothing older
     fresh_at = models.DateTimeField(null=True, blank=True)
+    #: start of the first run that brought anything: what had been going on before is told as it was then, not how it came about
+    watched_since = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

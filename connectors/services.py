@@ -129,8 +129,14 @@ def _carry_out(run: SyncRun, worker: str) -> None:
 def _fetch(run: SyncRun, lease: Lease) -> None:
     connector = run.connector
     provider = registry.get(connector.provider)
-    account = Account(connector_id=connector.pk, base_url=connector.base_url, secret=connector.open_secret(), settings=connector.settings)
     assert run.started_at is not None, "a run that fetches has started"
+    account = Account(
+        connector_id=connector.pk,
+        base_url=connector.base_url,
+        secret=connector.open_secret(),
+        settings=connector.settings,
+        watched_since=connector.watched_since or run.started_at,
+    )
     pages = provider.fetch(
         account,
         mode=SyncMode(run.mode),
@@ -155,6 +161,7 @@ def _commit_page(run: SyncRun, page: Page) -> None:
     """A page's raw events, its records and the checkpoint behind it: all or nothing."""
     inbox.store(run.connector, page.observations, sync_run=run)
     memory.keep(run.connector_id, page.records)
+    Connector.objects.filter(pk=run.connector_id, watched_since=None).update(watched_since=run.started_at)
     if page.checkpoint != run.checkpoint:
         run.attempts = 0  # it gets on; what a resumed run asks for once more is no progress
     run.checkpoint = page.checkpoint

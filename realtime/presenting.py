@@ -181,6 +181,7 @@ REASONS = {
     "entered_before_window": "began before the window",
     "entered_after_window": "began after the window",
     "entry_unknown": "began before Stagewatch watched: how long it has really taken is not known",
+    "already_running": "was going on when the account was connected: who began with it and left before is not known",
     "entry_gap_over_a_day": "the beginning is known only to more than a business day",
     "under_a_minute": "lasted under a minute: passed through",
 }

@@ -24,6 +24,9 @@ from django.utils import timezone
 
 from accounts.models import Organization
 from analytics import rebuilding
+from analytics.cells import Question
+from analytics.models import StageVisit
+from analytics.selectors import org_heatmap
 from ats.models import Application, CandidateEvent, Job, Stage
 from connectors import batches
 from connectors.models import Batch, RawEvent, SyncRun
@@ -70,11 +73,13 @@ def test_from_an_account_to_what_people_see(live_stack: LiveStack) -> None:
         account.looked()
         assert ledger_keys(account.connector) == account.keys
         everything_follows_from_the_ledger(account.organization)
+        whoever_was_there_first_is_in_no_duration(account.organization)
 
         for _ in range(3):
             sandbox.tick(25)
             account.poll()
             assert ledger_keys(account.connector) == account.keys
+        assert StageVisit.objects.filter(organization=account.organization, survivor=False).exists(), "what began since is no survivor"
         everything_follows_from_the_ledger(account.organization)
         it_stands_as_the_account_shows_it(account)
 
@@ -243,6 +248,16 @@ def folded(organization: Organization) -> dict[str, Folded]:
         )
     order = {stage.external_id: stage.order for stage in Stage.objects.filter(organization=organization)}
     return {name: fold(ledger, stage_order=order, job_statuses=jobs) for name, ledger in ledgers.items()}
+
+
+def whoever_was_there_first_is_in_no_duration(organization: Organization) -> None:
+    assert set(StageVisit.objects.filter(organization=organization).values_list("survivor", flat=True)) == {True}
+    told = org_heatmap(organization_ids=[organization.pk], question=Question(as_of=timezone.now()))
+    cells = [cell for row in told["rows"] for cell in row["cells"]]
+    assert sum(cell["open"] for cell in cells) == StageVisit.objects.filter(organization=organization, left_at=None).count() > 20
+    assert {cell["p50"]["n"] for cell in cells} == {0}
+    assert {cell["limit"]["source"] for cell in cells} <= {"default", None}
+    assert any(cell["bands"]["critical"] for cell in cells), "they are aged all the same"
 
 
 def it_stands_as_the_account_shows_it(account: BambooAccount) -> None:

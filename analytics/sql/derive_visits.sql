@@ -1,6 +1,7 @@
 -- Moves become visits. Reads move, job_left_open(job_id, left_open_at), stage_place, job_clock, job_hold; fills derived.
 -- exit_kind compares the pipeline orders of the two stages; a rejection within one business day (rounded as bd is; holds
 -- count, for they may be how the job left the open state) after the job left the open state is a clean-up (job_closed).
+-- A survivor was going on before its account was watched, and nothing before it is told (a history imported later may).
 -- bd of a closed visit: business days between its ends by the job's calendar, those on hold subtracted before the rounding
 -- (analytics.clocks says why it rounds so). entry_gap is the same between the two looks a bounded entry lies between, in seconds
 -- of which a business day has 86400: a weekend adds nothing to the doubt. Without looks nobody knows. A calendar is gathered into arrays once and then searched, not joined: no sort
@@ -47,6 +48,7 @@ select v.event_id, v.application_id, v.n, v.job_id, v.stage_id,
                                       - business_days_at(greatest(v.seen_from, h.held_from), c.starts, c.before, c.rates))
                            from job_hold h where h.job_id = v.job_id and h.held_from < v.seen_until and h.held_until > v.seen_from), 0)
            ) * 10000 + 0.50001) / 10000 * 86400 end,
+       v.survivor and v.n = 1,
        case when v.left_at is not null then
            floor(greatest(0, business_days_at(v.left_s, c.starts, c.before, c.rates) - business_days_at(v.entered_s, c.starts, c.before, c.rates)
                - coalesce((select sum(business_days_at(least(v.left_s, h.held_until), c.starts, c.before, c.rates)

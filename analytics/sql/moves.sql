@@ -5,12 +5,13 @@
 -- All windows share one order and the columns it needs are carried along, so that the events are sorted once.
 insert into move
 select application_id, row_number() over w, event_id, event_type, job_id, stage_id, occurred_at, precision,
-       coalesce(gap and stage_id = stage_before and job_id is not distinct from job_before, false), seen_from, seen_until
+       coalesce(gap and stage_id = stage_before and job_id is not distinct from job_before, false), survivor, seen_from,
+       seen_until
 from (
     select p.*, lag(p.job_id) over w as job_before, lag(p.stage_id) over w as stage_before
     from (
         select e.application_id, e.event_id, e.event_type, e.stage_id, e.occurred_at, e.source_recorded_at, e.provider_event_id,
-               e.precision, e.gap, e.seen_from, e.seen_until,
+               e.precision, e.gap, e.survivor, e.seen_from, e.seen_until,
                -- the last job named so far
                coalesce(e.job_id, (array_agg(e.job_id) filter (where e.job_id is not null) over w)[count(e.job_id) over w]) as job_id
         from (
@@ -18,7 +19,7 @@ from (
                    l.provider_event_id, l.precision,
                    case when l.event_type in ('application_created', 'stage_changed', 'application_reopened', 'application_moved')
                         then l.stage_to_id end as stage_id,
-                   l.metadata @> '{"gap": true}' as gap,
+                   l.metadata @> '{"gap": true}' as gap, l.metadata @> '{"already_running": true}' as survivor,
                    case when l.precision = 'bounded' and jsonb_typeof(l.metadata -> 'bounds') = 'array'
                         then date_part('epoch', (l.metadata -> 'bounds' ->> 0)::timestamptz) end as seen_from,
                    case when l.precision = 'bounded' and jsonb_typeof(l.metadata -> 'bounds') = 'array'

@@ -103,6 +103,8 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     detail_since: datetime | None = None
     #: the statuses involved, so that mapping needs nothing but this payload
     statuses: dict[str, Status] = {}
+    #: ``Account.watched_since``
+    watched_since: datetime | None = None
 
 
 class JobSighting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -147,7 +149,9 @@ def needs_detail(record: Record | None, listed: Application) -> bool:
     )
 
 
-def compare(record: Record | None, look: Look, *, run: datetime, statuses: Mapping[str, Status]) -> tuple[Observation | None, Record]:
+def compare(
+    record: Record | None, look: Look, *, run: datetime, statuses: Mapping[str, Status], watched_since: datetime | None = None
+) -> tuple[Observation | None, Record]:
     """What there is to tell (None: nothing) and what to remember."""
     then = snapshot_of(record)
     erased = record is not None and record.erased
@@ -178,6 +182,7 @@ def compare(record: Record | None, look: Look, *, run: datetime, statuses: Mappi
         status_since=_last_shown(record, then),
         detail_since=then.detail_at,
         statuses=_involved(statuses, look.application, then),
+        watched_since=None if then.known else watched_since,
     )
     return _observation(sighting), remembered
 

@@ -94,6 +94,7 @@ class Poll:
         run: datetime,
         limits: Limits,
         stage_map: Mapping[str, str],
+        watched_since: datetime | None = None,
     ) -> None:
         self._client = client
         self._memory = memory
@@ -101,6 +102,7 @@ class Poll:
         self._run = run
         self._limits = limits
         self._stage_map = stage_map
+        self._watched_since = watched_since
         self._statuses: dict[str, Status] = {}
         self._outage = 0
         self._outage_error: ProviderUnavailable | None = None
@@ -319,7 +321,7 @@ class Poll:
             raise self._outage_error
 
     def _compare(self, record: Record | None, look: Look) -> tuple[Observation | None, Record]:
-        return diff.compare(record, look, run=self._run, statuses=self._statuses)
+        return diff.compare(record, look, run=self._run, statuses=self._statuses, watched_since=self._watched_since)
 
     def _learn_statuses(self, applications: Sequence[Application]) -> None:
         self._recall_statuses({application.status_id for application in applications})

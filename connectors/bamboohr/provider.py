@@ -79,6 +79,7 @@ class BambooHR:
                 run=started_at,
                 limits=_limits(account.settings),
                 stage_map=_stage_map(account.settings),
+                watched_since=account.watched_since,
             )
             yield from poll.pages(checkpoint)
         finally:

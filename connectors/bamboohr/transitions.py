@@ -5,6 +5,7 @@ disappearance, a status whose detail never came) lies between two looks: the mid
 ``bounds``. What a poll cannot know is flagged, never guessed:
 
 - ``stage_from_unknown``: where it came from was not seen (first sight, or it left and came back)
+- ``already_running``: at first sight, a stage it was in before the account was watched; others like it ended unseen
 - ``gap``: same status, set anew: it was elsewhere in between
 - ``anomaly``: the source's own dates contradict each other (a word says how)
 - ``possible_missed_changes``: BambooHR's event counter grew by more than the changes seen; a hint only
@@ -84,11 +85,16 @@ class _Teller:
         yield self._created(applied, first)
         if status is not None and first is None:
             when = at_moment(self.changed) if self.changed else self._before_now(applied)
-            yield self._entered(self._status_key(), when, stage_from=None, stage_from_unknown=True)
+            running = self._was_running(when) if in_stage else {}
+            yield self._entered(self._status_key(), when, stage_from=None, stage_from_unknown=True, **running)
         if now.moved_to and not (meaning and meaning.kind is Kind.MOVED):
             since = self.changed or applied
             when = between(since.at if since else None, self.sighting.observed_at)
             yield self._left_for_other_job(f"{self.prefix}:moved:{self.seen}", when)
+
+    def _was_running(self, when: When) -> dict[str, Any]:
+        since = self.sighting.watched_since
+        return {"already_running": True} if since is not None and when.at < since else {}
 
     def _untouched(self, applied: Moment | None) -> bool:
         """Still as it came in, so that the current status is also the first. A date and a moment cannot tell."""
@@ -108,6 +114,8 @@ class _Teller:
         when = at_moment(known) if known else When(moments.whole_second(self.sighting.observed_at), Precision.UNKNOWN)
         if applied is None:
             when = When(when.at, Precision.UNKNOWN)
+        if first:
+            extra |= self._was_running(when)
         key = f"{self.prefix}:created"
         return self._event(EventType.APPLICATION_CREATED, key, when, stage_to=first.id if first else None, **extra)
 

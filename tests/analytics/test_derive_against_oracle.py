@@ -83,6 +83,7 @@ class Tenant:
                     visit.entry_precision,
                     visit.exit_precision,
                     visit.entry_gap,
+                    visit.survivor,
                 )
             )
         return found
@@ -161,6 +162,7 @@ def visit_row(visit: Visit) -> tuple[Any, ...]:
         visit.entry_precision,
         visit.exit_precision,
         visit.entry_gap,
+        visit.survivor,
     )
 
 

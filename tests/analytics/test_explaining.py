@@ -305,7 +305,7 @@ def test_every_statistic_of_a_job_follows_from_its_lists(seed: int, clock: str, 
 
 def test_fifty_out_of_a_stage_within_a_minute_are_a_bulk_move() -> None:
     def seen(number: int, second: float, kind: str = "rejected", stage: int = 1) -> Seen:
-        return Seen(number, number, 1, stage, START, START + timedelta(days=1, seconds=second), kind, "exact", 0, 1.0)
+        return Seen(number, number, 1, stage, START, START + timedelta(days=1, seconds=second), kind, "exact", 0, False, 1.0)
 
     as_of = START + timedelta(days=2)
     fifty = [seen(number, 60 * number / 49) for number in range(50)]

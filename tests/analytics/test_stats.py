@@ -441,7 +441,7 @@ def test_an_accepted_offer_of_somebody_then_rejected_is_no_hire() -> None:
 def test_worked_example_i() -> None:
     def seen(n: int, stage_id: int, began: float, days: float | None, end: str | None) -> Seen:
         entered = NOW + timedelta(days=began)
-        return Seen(n, 1, n, stage_id, entered, entered + timedelta(days=days) if days else None, end, "exact", 0, days)
+        return Seen(n, 1, n, stage_id, entered, entered + timedelta(days=days) if days else None, end, "exact", 0, False, days)
 
     visits = [seen(1, 1, 0, 2, "advanced"), seen(2, 2, 2, 3, "moved_back"), seen(3, 1, 5, 1, "advanced"), seen(4, 2, 6, None, None)]
     as_of = NOW + timedelta(days=10)

@@ -73,6 +73,7 @@ VISIT: dict[str, tuple[dict[str, Any], Callable[[Any], Any]]] = {
     "entry_precision": ({"entry_precision": "exact"}, lambda row: "unknown"),
     "exit_precision": ({"exit_precision": "exact"}, lambda row: "bounded"),
     "entry_gap": ({"entry_precision": "bounded"}, lambda row: row.entry_gap + 8.64),
+    "survivor": ({}, lambda row: not row.survivor),
     "bd": ({"bd__isnull": False}, lambda row: row.bd + 0.0001),
 }
 SNAPSHOT: dict[str, tuple[dict[str, Any], Callable[[Any], Any]]] = {

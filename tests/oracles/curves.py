@@ -83,7 +83,7 @@ def _observed(
         return None
     if tracked_since is not None and visit.entered_at < tracked_since:
         return None
-    if visit.entry_precision == "unknown":
+    if visit.entry_precision == "unknown" or visit.survivor:
         return None
     if visit.entry_precision == "bounded" and visit.entry_gap > LONGEST_GAP:
         return None

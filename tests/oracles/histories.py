@@ -196,6 +196,8 @@ class _Scribe:
 
     def write(self, kind: EventType, *, stage_from: str | None = None, stage_to: str | None = None, **metadata: Any) -> None:
         precision = self.rng.choice((Precision.EXACT,) * 6 + (Precision.BOUNDED, Precision.UNKNOWN))
+        if stage_to is not None and self.rng.random() < 0.15:
+            metadata["already_running"] = True
         if precision is Precision.BOUNDED:
             half = timedelta(seconds=self.rng.choice((30, 43_199, 43_200, 43_201, 130_000)))
             metadata["bounds"] = [(self.now - half).isoformat(), (self.now + half).isoformat()]

@@ -94,6 +94,8 @@ class Visit:
     entry_precision: str
     exit_precision: str | None
     entry_gap: float = 0.0
+    #: began before anybody watched, and nothing of its application before it is known
+    survivor: bool = False
     #: entered straight from the visit before, not from nowhere; only the fold itself asks
     is_straight: bool = field(default=False, compare=False)
 
@@ -150,7 +152,7 @@ def fold(
     visits = _walk([event for event in ordered if event.moves], stage_order or {}, job_statuses or {})
     visits = _corrected(visits)
     visits = [_cleaned_up(visit, job_statuses or {}, job_closed_within) for visit in visits]
-    visits = [replace(visit, n=n) for n, visit in enumerate(visits, start=1)]
+    visits = [replace(visit, n=n, survivor=visit.survivor and n == 1) for n, visit in enumerate(visits, start=1)]
     return Folded(tuple(visits), _snapshot(ordered, visits))
 
 
@@ -270,6 +272,7 @@ def _begun(event: LedgerEvent, job: str | None, stage: str, *, gap: float, is_st
         entry_precision=event.precision,
         exit_precision=None,
         entry_gap=gap,
+        survivor=event.metadata.get("already_running") is True,
         is_straight=is_straight,
     )
 

@@ -51,15 +51,16 @@ def listed(**fields: Any) -> dict[str, Any]:
 class Watch:
     """Looks at one application, one after the other, and what each is told as."""
 
-    def __init__(self, statuses: dict[str, Status] = STATUSES) -> None:
+    def __init__(self, statuses: dict[str, Status] = STATUSES, *, watched_since: datetime | None = None) -> None:
         self.statuses = statuses
+        self.watched_since = watched_since
         self.record: Record | None = None
 
     def look(self, raw: dict[str, Any], at: datetime, *, detailed: bool = True) -> Mapped:
         application = wire.read_application(raw)
         assert application is not None
         look = Look(application=application, detailed=detailed, listed=True, asked_at=at, answered_at=at)
-        seen, self.record = diff.compare(self.record, look, run=at, statuses=self.statuses)
+        seen, self.record = diff.compare(self.record, look, run=at, statuses=self.statuses, watched_since=self.watched_since)
         return map_observation(seen.kind, json.loads(json.dumps(seen.payload))) if seen else Mapped(observed_at=at)
 
     def first(self, raw: dict[str, Any], *, detailed: bool = True) -> tuple[NormalizedEvent, ...]:

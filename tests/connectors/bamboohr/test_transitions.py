@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -51,6 +51,23 @@ def test_a_moved_application_is_created_nowhere_and_then_enters_from_an_unknown_
         precision=Precision.EXACT,
         metadata={"origin": "record", "stage_from_unknown": True, "stage_to_name": "Interviewed"},
     )
+
+
+@pytest.mark.parametrize(("status", "changed"), [(1, APPLIED), (6, CHANGED), (6, "2026-10-14")])
+def test_a_stage_entered_before_the_account_was_watched_is_running_already(status: int, changed: str) -> None:
+    *_, entered = Watch(watched_since=at(CHANGED) + timedelta(seconds=1)).first(detail(status, changed))
+
+    assert (entered.stage_to, entered.metadata["already_running"]) == (str(status), True)
+
+
+def test_a_stage_entered_since_or_an_outcome_is_not_running_already() -> None:
+    entered = Watch(watched_since=at(CHANGED)).first(detail(6))
+    hired = Watch(watched_since=LOOK_2).first(detail(15))
+    watch = Watch(watched_since=LOOK_2)
+    watch.first(detail(5))
+    changed_before_we_heard = watch.then(detail(6))
+
+    assert not any("already_running" in event.metadata for event in (*entered, *hired, *changed_before_we_heard))
 
 
 OUTCOMES = [

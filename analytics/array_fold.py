@@ -8,7 +8,7 @@ what the rules are for; tests hold the two together. A column is an array. No id
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,20 +74,29 @@ _UNKNOWN = code(Precision.UNKNOWN, PRECISIONS)
 class Pipelines:
     """What the fold reads beside an application's own events.
 
-    ``stages`` (sorted, the last of them no stage: ``FOREVER``) have ``places``, NaN without one, and codes of
-    ``categories``. ``left_open``: when each of ``left_job`` left the open state, sorted by job and moment.
+    ``stages`` (sorted, the last of them no stage: ``FOREVER``) have ``places``, NaN without one, and codes of ``categories``;
+    ``former`` places, the latest first, are (stage, until, place). ``left_open``: when each of ``left_job`` left the open
+    state, sorted by job and moment.
     """
 
     clocks: ArrayClocks
     stages: Array
     places: Array
     categories: Array
+    former: Sequence[tuple[int, int, float]]
     left_job: Array
     left_open: Array
 
     def place(self, stage: Array) -> Array:
         row = np.searchsorted(self.stages, stage)
         place: Array = np.where(self.stages[row] == stage, self.places[row], np.nan)
+        return place
+
+    def place_at(self, stage: Array, at: Array) -> Array:
+        """Before pipelines were changed, each stage's place of that time."""
+        place = self.place(stage)
+        for moved, until, before in self.former:
+            place[(stage == moved) & (at < until)] = before
         return place
 
     def category(self, stage: Array) -> Array:
@@ -226,7 +235,7 @@ def _without_misclicks(moves: Rows) -> Rows:
 
 
 def _exit_kinds(visit: Rows, following: Rows, pipelines: Pipelines) -> Array:
-    place, next_place = pipelines.place(visit["stage"]), pipelines.place(following["stage"])
+    place, next_place = (pipelines.place_at(stage, following["at"]) for stage in (visit["stage"], following["stage"]))
     ending = _KIND[following["type"]]
     ways = (
         (following["at"] == FOREVER, 0),

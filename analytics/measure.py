@@ -19,7 +19,7 @@ TABLES = {
     "move": """application_id bigint, rn bigint, event_id bigint, event_type text, job_id bigint, stage_id bigint, occurred_at timestamptz,
                precision text, gap boolean, survivor boolean, seen_from float8, seen_until float8""",
     "job_left_open": "job_id bigint, left_open_at timestamptz",
-    "stage_place": "stage_id bigint primary key, place int",
+    "stage_place": "stage_id bigint, until timestamptz, place int, primary key (stage_id, until)",
     "derived": """entry_event_id bigint primary key, application_id bigint, n int, job_id bigint, stage_id bigint, entered_at timestamptz,
                   left_at timestamptz, exit_kind text, entry_precision text, exit_precision text, entry_gap float8, survivor boolean,
                   bd float8""",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ats.models import CATEGORY_RANK
+from ats.models import pipeline_order
 from connectors.events import StageCategory
 
 
@@ -29,12 +29,6 @@ class Effect:
     lateral: int
 
 
-def order_of(category: StageCategory, position: int) -> int | None:
-    """Place in the pipeline; as ``ats.models.Stage.order``."""
-    rank = CATEGORY_RANK.get(category)
-    return None if rank is None else rank * 1000 + position
-
-
 def kind_of_move(order_from: int | None, order_to: int | None) -> str:
     """How a move counts; as ``sql/derive_visits.sql``. Without a place on one side there is no direction."""
     if order_from is None or order_to is None or order_from == order_to:
@@ -44,10 +38,10 @@ def kind_of_move(order_from: int | None, order_to: int | None) -> str:
 
 def effects(moves: Sequence[Moves], *, current: StageCategory, position: int) -> list[Effect]:
     """For every category, in pipeline order, what mapping the stage there would do to its moves."""
-    now = _kinds(moves, order_of(current, position))
+    now = _kinds(moves, pipeline_order(current, position))
     found = []
     for category in StageCategory:
-        then = _kinds(moves, order_of(category, position))
+        then = _kinds(moves, pipeline_order(category, position))
         totals = {kind: sum(move.count for move in moves if then[move] == kind) for kind in ("advanced", "moved_back", "lateral")}
         found.append(Effect(category, sum(move.count for move in moves if now[move] != then[move]), **totals))
     return found

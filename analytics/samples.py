@@ -28,7 +28,7 @@ TABLES = {
                      exit_kind text, well_dated boolean, bd float8""",
     "job_clock": "job_id bigint primary key, calendar_id bigint",
     "job_hold": "job_id bigint, held_from float8, held_until float8",
-    "stage_place": "stage_id bigint primary key, place int",
+    "place_now": "stage_id bigint primary key, place int",
     "cell_curve": """cell bigint, clock text, n int, n_exits int, n_open int, p50 float8, p50_low float8, p50_high float8, p85 float8,
                      p95 float8, longest float8, primary key (cell, clock)""",
     "cell_window": """cell bigint primary key, entered bigint, exited bigint, avg_hours float8, oldest timestamptz, first_entries bigint,

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.db import connection
 from django.db.models import Count, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils import timezone
 from unfold.decorators import display
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts.staff import OwnRows, StaffAdmin
 from analytics.models import StageMetric
@@ -31,17 +35,41 @@ def moves_of(stage: Stage) -> list[Moves]:
     return [Moves(outwards, others[stage_id].order if stage_id in others else None, count) for outwards, stage_id, count in rows]
 
 
+class StageForm(forms.ModelForm):
+    """A stage's place, and whether it was always there."""
+
+    since = forms.DateTimeField(
+        required=False,
+        widget=UnfoldAdminTextInputWidget(attrs={"type": "datetime-local"}),
+        label="Since (UTC)",
+        help_text="Empty: it was always so, and moves of the past are counted anew by it. "
+        "A moment: the pipeline was changed then, and moves before it count as they did.",
+    )
+
+    class Meta:
+        model = Stage
+        fields = ("category", "position")
+
+    def clean_since(self) -> datetime | None:
+        since: datetime | None = self.cleaned_data["since"]
+        if since is not None and since > timezone.now():
+            raise forms.ValidationError("A pipeline cannot have been changed in the future.")
+        return since
+
+
 @admin.register(Stage)
 class StageAdmin(StaffAdmin):
     """Map a stage by choosing its category; what is unmapped has no place in the pipeline."""
 
+    form = StageForm
     list_display = ("__str__", "coloured_category", "suggestion", "people", "visits", "jobs", "position", "mapped_by_person", "connector")
     list_filter = ("category", "mapped_by_person", ("connector", OwnRows))
     list_select_related = ("connector",)
     search_fields = ("name", "external_id__exact")
-    readonly_fields = ("organization", "connector", "external_id", "name", "suggested", "mapped_by_person", "facts_at")
+    readonly_fields = ("organization", "connector", "external_id", "name", "suggested", "before", "mapped_by_person", "facts_at")
     fields = (
-        "name", "suggested", "category", "position", "mapped_by_person", "connector", "organization", "external_id", "facts_at",
+        "name", "suggested", "category", "position", "since", "before", "mapped_by_person", "connector", "organization",
+        "external_id", "facts_at",
     )  # fmt: skip
     change_form_before_template = "admin/ats/stage/effects.html"
     actions = ("accept_suggestion",)
@@ -90,6 +118,10 @@ class StageAdmin(StaffAdmin):
     def suggested(self, stage: Stage) -> str:
         return suggest_category(stage.name).value
 
+    @display(description="Before")
+    def before(self, stage: Stage) -> str:
+        return "; ".join(str(place) for place in stage.former_places.all()) or "–"
+
     @display(description="People now")
     def people(self, stage: Any) -> int:
         return int(stage.totals["open"])
@@ -103,7 +135,7 @@ class StageAdmin(StaffAdmin):
         return int(stage.totals["cells"])
 
     def save_model(self, request: HttpRequest, obj: Stage, form: Any, change: bool) -> None:
-        count = map_stage(stage=obj, category=StageCategory(obj.category), position=obj.position)
+        count = map_stage(stage=obj, category=StageCategory(obj.category), position=obj.position, since=form.cleaned_data["since"])
         self.message_user(request, f"{count} applications are being measured anew.", messages.INFO)
 
     @admin.action(description="Map as suggested by the name", permissions=["change"])

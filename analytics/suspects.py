@@ -20,7 +20,7 @@ from analytics.array_fold import CATEGORIES, EVENT_TYPES, FOREVER, KINDS, PRECIS
 from analytics.calendars import ensure_compiled
 from analytics.measure import TABLES
 from analytics.models import CalendarSegment, WorkingCalendar
-from ats.models import Stage
+from ats.models import FormerPlace, Stage
 from config import sql
 
 #: name → (expression, type of its elements)
@@ -45,7 +45,8 @@ _EVENT = {
     "seen_from": (_BOUND.format(0), ">f8"),
     "seen_until": (_BOUND.format(1), ">f8"),
     "packed": (
-        f"{coded('event_type', EVENT_TYPES)} * 64 + {coded('precision', PRECISIONS)} * 4" + """ + (metadata @> '{"gap": true}')::int4
+        f"{coded('event_type', EVENT_TYPES)} * 64 + {coded('precision', PRECISIONS)} * 4"
+        + """ + (metadata @> '{"gap": true}')::int4
           + (metadata @> '{"already_running": true}')::int4 * 2""",
         ">i4",
     ),
@@ -105,11 +106,13 @@ def pipelines(cursor: CursorWrapper, organization_id: int) -> Pipelines:
     )
     left = cursor.fetchall()
     stages = list(Stage.objects.filter(organization=organization_id).order_by("pk"))
+    former = FormerPlace.objects.filter(stage__organization=organization_id).order_by("-until")
     return Pipelines(
         clocks=_clocks(organization_id, holds),
         stages=np.array([*(stage.pk for stage in stages), FOREVER]),
         places=np.array([*(np.nan if stage.order is None else stage.order for stage in stages), np.nan]),
         categories=np.array([*(array_fold.code(stage.category, CATEGORIES) for stage in stages), 0]),
+        former=[(one.stage_id, wide.micros(one.until), np.nan if one.order is None else one.order) for one in former],
         left_job=np.array([job for job, _ in left], np.int64),
         left_open=np.array([at for _, at in left], np.int64),
     )

@@ -63,7 +63,7 @@ def keep_stages(connector: Connector, told: Mapping[str, Dated]) -> tuple[dict[s
         latest = stage.facts_at is None or at >= stage.facts_at or stage.category == StageCategory.UNMAPPED
         if category and category != stage.category and latest and not stage.mapped_by_person:
             changed["category"] = category
-        if facts.position is not None and facts.position != stage.position and not stage.mapped_by_person:
+        if facts.position is not None and facts.position != stage.position and latest and not stage.mapped_by_person:
             changed["position"] = facts.position
         return changed
 

@@ -64,6 +64,12 @@ class Job(models.Model):
         return self.title or f"Job {self.external_id}"
 
 
+def pipeline_order(category: str, position: int) -> int | None:
+    """Place in the pipeline, comparable between stages; None while unmapped. SQL twin: ``analytics/sql/stage_places.sql``."""
+    rank = CATEGORY_RANK.get(StageCategory(category))
+    return None if rank is None else rank * 1000 + position
+
+
 class Stage(models.Model):
     """An active step of a pipeline, keyed by the provider's id: a renamed stage is the same stage."""
 
@@ -87,9 +93,28 @@ class Stage(models.Model):
 
     @property
     def order(self) -> int | None:
-        """Place in the pipeline, comparable between stages; None while unmapped. SQL twin: ``stage_order``."""
-        rank = CATEGORY_RANK.get(StageCategory(self.category))
-        return None if rank is None else rank * 1000 + self.position
+        return pipeline_order(self.category, self.position)
+
+
+class FormerPlace(models.Model):
+    """Where a stage stood in its pipeline until a moment: the pipeline was changed then. A correction leaves none."""
+
+    stage = models.ForeignKey(Stage, on_delete=models.CASCADE, db_index=False, related_name="former_places")
+    until = models.DateTimeField()
+    category = models.CharField(max_length=12, choices=choices(StageCategory), db_collation="C")
+    position = models.IntegerField()
+
+    class Meta:
+        ordering = ["stage", "until"]
+        constraints = [models.UniqueConstraint(fields=["stage", "until"], name="former_place_once")]
+
+    def __str__(self) -> str:
+        return f"{self.get_category_display()} {self.position}, until {self.until:%Y-%m-%d %H:%M}"
+
+    @property
+    def order(self) -> int | None:
+        """As ``Stage.order``."""
+        return pipeline_order(self.category, self.position)
 
 
 class Candidate(models.Model):

@@ -1,5 +1,5 @@
 -- Moves become visits. Reads move, job_left_open(job_id, left_open_at), stage_place, job_clock, job_hold; fills derived.
--- exit_kind compares the pipeline orders of the two stages; a rejection within one business day (rounded as bd is; holds
+-- exit_kind compares the pipeline orders that the two stages had at the move; a rejection within one business day (rounded as bd is; holds
 -- count, for they may be how the job left the open state) after the job left the open state is a clean-up (job_closed).
 -- A survivor was going on before its account was watched, and nothing before it is told (a history imported later may).
 -- bd of a closed visit: business days between its ends by the job's calendar, those on hold subtracted before the rounding
@@ -63,8 +63,8 @@ from (
     from move m
     window w as (partition by application_id order by rn)
 ) v
-left join stage_place a on a.stage_id = v.stage_id
-left join stage_place b on b.stage_id = v.next_stage
+left join lateral (select p.place from stage_place p where p.stage_id = v.stage_id and p.until > v.left_at order by p.until limit 1) a on true
+left join lateral (select p.place from stage_place p where p.stage_id = v.next_stage and p.until > v.left_at order by p.until limit 1) b on true
 left join job_clock k on k.job_id = coalesce(v.job_id, 0)
 left join calendar c on c.calendar_id = k.calendar_id
 where v.stage_id is not null

@@ -1,5 +1,5 @@
 -- What happened in the picked cells during their window, where asked for (counted). Parameter: exits. Reads picked,
--- cell_visit, stage_place; fills cell_window.
+-- cell_visit, place_now; fills cell_window.
 -- entered, exited: visits begun and ended in it; avg_hours: mean of completed visits begun in it, calendar hours.
 -- first_entries: applications whose first visit to the cell began in it. Of these: advanced (since in a stage of a higher
 -- place of the same job, or hired), undecided (not advanced and not out yet), rejected, withdrawn (not advanced before).
@@ -25,6 +25,6 @@ left join lateral (
            (array_agg(case when a.left_at <= v.as_of then a.exit_kind end order by a.n desc))[1] as last_end
     from (select n, job_id, stage_id, exit_kind, left_at from analytics_stagevisit a
           where a.application_id = v.application_id and a.job_id = v.job_id and a.entered_at <= v.as_of offset 0) a
-    left join stage_place s on s.stage_id = a.stage_id
+    left join place_now s on s.stage_id = a.stage_id
     offset 0) w on v.is_entry
 group by v.cell

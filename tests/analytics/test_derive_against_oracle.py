@@ -19,12 +19,12 @@ from analytics import measure, services
 from analytics.clocks import WorkingCalendar
 from analytics.estimators import Curve
 from analytics.models import StageMetric, StageVisit
-from ats.models import Application, Candidate, CandidateEvent, Job, Stage
+from ats.models import Application, Candidate, CandidateEvent, FormerPlace, Job, Stage
 from ats.services import lock_applications, refresh_snapshots_of
 from connectors.events import NormalizedEvent
 from connectors.models import Connector
 from tests.oracles.curves import cell_percentiles, observations
-from tests.oracles.histories import JOBS, STAGE_ORDER, STAGES, START, History, seeded_history
+from tests.oracles.histories import JOBS, REORDERS, STAGE_ORDER, STAGES, START, History, seeded_history
 from tests.oracles.visits import Cell, Folded, Visit, cells, fold, job_histories, ledgers
 
 #: (category, position) that give the stages the order the oracle is told
@@ -35,6 +35,8 @@ PLACES = {
     "s-offer": ("interview", 0),
     "s-unplaced": ("unmapped", 0),
 }
+#: the same of the orders the stages had before
+FORMER_PLACES = {None: ("unmapped", 0), 0: ("review", -1), 4: ("offer", 0)}
 
 
 class Tenant:
@@ -49,6 +51,10 @@ class Tenant:
             each: Stage.objects.create(**owner, external_id=each, category=category, position=position)
             for each, (category, position) in PLACES.items()
         }
+        FormerPlace.objects.bulk_create(
+            FormerPlace(stage=self.stages[stage], until=until, category=FORMER_PLACES[order][0], position=FORMER_PLACES[order][1])
+            for stage, until, order in REORDERS
+        )
         self.applications: dict[str, Application] = {}
 
     def absorb(self, events: Iterable[NormalizedEvent]) -> None:
@@ -146,7 +152,8 @@ class Tenant:
 def told_at_once(history: History) -> dict[str, Folded]:
     statuses = job_histories(history.events)
     return {
-        application: fold(events, stage_order=STAGE_ORDER, job_statuses=statuses) for application, events in ledgers(history.events).items()
+        application: fold(events, stage_order=STAGE_ORDER, reorders=REORDERS, job_statuses=statuses)
+        for application, events in ledgers(history.events).items()
     }
 
 

@@ -10,10 +10,10 @@ from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 
-from analytics import calendars
+from analytics import calendars, rebuilding
 from analytics.models import StageTarget, StageVisit, WorkingCalendar
 from ats.mapping import map_stage
-from ats.models import Application, Candidate, CandidateEvent, Job, Stage
+from ats.models import Application, Candidate, CandidateEvent, FormerPlace, Job, Stage
 from connectors.events import StageCategory
 from connectors.models import Connector
 from tests.factories.accounts import member
@@ -104,8 +104,39 @@ def test_04_a_stage_nobody_uses_any_more_keeps_its_history(connector: Connector,
     assert cells(api)["screen"]["entered"] == 1
 
 
+def ends() -> list[str | None]:
+    """How everybody's first visit ended, in the order of the applications."""
+    return list(StageVisit.objects.filter(n=1).order_by("application__external_id").values_list("exit_kind", flat=True))
+
+
+def test_05_after_a_pipeline_was_changed_a_move_counts_by_the_order_it_was_made_in(connector: Connector) -> None:
+    bring_in(
+        connector,
+        [
+            event("1", at(0), "screen", event_type=APPLIED),
+            event("2", at(2), "onsite"),
+            event("3", at(6), "screen", event_type=APPLIED, who="2"),
+            event("4", at(8), "onsite", who="2"),
+        ],
+    )
+
+    map_stage(stage=Stage.objects.get(external_id="onsite"), category=StageCategory.REVIEW, position=0, since=at(5))
+    walk()
+    assert ends() == ["advanced", "moved_back"]
+
+    map_stage(stage=Stage.objects.get(external_id="onsite"), category=StageCategory.OFFER, position=0, since=at(7))
+    walk()
+    assert ends() == ["advanced", "advanced"]
+    assert list(FormerPlace.objects.values_list("until", "category")) == [(at(5), "interview"), (at(7), "review")]
+
+    map_stage(stage=Stage.objects.get(external_id="onsite"), category=StageCategory.REVIEW, position=0, since=at(1))
+    walk()
+    assert ends() == ["moved_back", "moved_back"]
+    assert list(FormerPlace.objects.values_list("until", "category")) == [(at(1), "interview")]
+    assert not rebuilding.rebuild(organization_id=connector.organization_id, check=True)
+
+
 def test_05_whoever_corrects_a_stages_place_corrects_the_past_with_it(connector: Connector) -> None:
-    """No source tells the order of a pipeline over time: a place is what a person or a mapping says of the stage, for all its moves."""
     bring_in(connector, [event("1", at(0), "screen", event_type=APPLIED), event("2", at(2), "onsite")])
     assert visits()[0][3] == "advanced"
 

@@ -543,7 +543,7 @@ def test_the_two_curves_agree_on_random_histories(history: History, day: int) ->
     exits: list[float] = []
     cut_off: list[float] = []
     for v in visits:
-        if v.entered_at >= as_of or v.entry_precision == "unknown" or v.entry_gap > DAY:
+        if v.entered_at >= as_of or v.entry_precision == "unknown" or v.survivor or v.entry_gap > DAY:
             continue
         seconds = (min(v.left_at or as_of, as_of) - v.entered_at).total_seconds()
         if seconds >= 60:

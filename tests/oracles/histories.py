@@ -25,6 +25,12 @@ START = datetime(2026, 3, 2, 8, tzinfo=UTC)
 STAGES = ("s-review", "s-screen", "s-interview", "s-offer", "s-unplaced")
 #: The last stage has no place in the pipeline: moves from and to it are lateral. Two stages share a place.
 STAGE_ORDER: dict[str, int | None] = {"s-review": 1, "s-screen": 2, "s-interview": 3, "s-offer": 3, "s-unplaced": None}
+#: (stage, until, order): twice the pipeline was changed on the way, the second time for two stages at once
+REORDERS: tuple[tuple[str, datetime, int | None], ...] = (
+    ("s-screen", START + timedelta(days=2), 4),
+    ("s-screen", START + timedelta(days=9), None),
+    ("s-unplaced", START + timedelta(days=9), 0),
+)
 JOBS = ("j-1", "j-2", "j-3")
 
 #: Seconds between events: none at all, and both sides of a pass-through (60 s) and a mis-click (600 s).

@@ -53,6 +53,8 @@ PASS_THROUGH = timedelta(seconds=60)
 Place = tuple[str | None, str]
 JobHistory = Mapping[str, Sequence[tuple[datetime, str]]]
 StageOrder = Mapping[str, int | None]
+#: (stage, until, order): where a stage stood until a pipeline was changed
+Reorders = Sequence[tuple[str, datetime, int | None]]
 
 
 @dataclass(frozen=True)
@@ -144,13 +146,13 @@ def fold(
     events: Iterable[LedgerEvent],
     *,
     stage_order: StageOrder | None = None,
+    reorders: Reorders = (),
     job_statuses: JobHistory | None = None,
     job_closed_within: float = 1.0,
 ) -> Folded:
     """The visits and the snapshot of one application, as a function of the set of its events."""
     ordered = in_fold_order(events)
-    visits = _walk([event for event in ordered if event.moves], stage_order or {}, job_statuses or {})
-    visits = _corrected(visits)
+    visits = _corrected(_walk([event for event in ordered if event.moves], stage_order or {}, reorders, job_statuses or {}))
     visits = [_cleaned_up(visit, job_statuses or {}, job_closed_within) for visit in visits]
     visits = [replace(visit, n=n, survivor=visit.survivor and n == 1) for n, visit in enumerate(visits, start=1)]
     return Folded(tuple(visits), _snapshot(ordered, visits))
@@ -219,7 +221,7 @@ def _from_normalized(event: NormalizedEvent) -> LedgerEvent:
 # --- the fold ----------------------------------------------------------------------------------------------------------
 
 
-def _walk(moving: Sequence[LedgerEvent], stage_order: StageOrder, job_statuses: JobHistory) -> list[Visit]:
+def _walk(moving: Sequence[LedgerEvent], stage_order: StageOrder, reorders: Reorders, job_statuses: JobHistory) -> list[Visit]:
     """Every stay between two moving events, before any correction."""
     done: list[Visit] = []
     running: Visit | None = None
@@ -236,7 +238,7 @@ def _walk(moving: Sequence[LedgerEvent], stage_order: StageOrder, job_statuses: 
                 continue
             done.append(_ended(running, event, "gap"))
         elif running is not None:
-            done.append(_ended(running, event, _exit_kind(running, event, job, stage_order)))
+            done.append(_ended(running, event, _exit_kind(running, event, job, _order_at(event.occurred_at, stage_order, reorders))))
         gap = _gap(event, job_statuses.get(job or "", ()))
         running = None if event.stage_to is None else _begun(event, job, event.stage_to, gap=gap, is_straight=running is not None)
     return done if running is None else [*done, running]
@@ -245,6 +247,15 @@ def _walk(moving: Sequence[LedgerEvent], stage_order: StageOrder, job_statuses: 
 def _job_after(event: LedgerEvent, job: str | None) -> str | None:
     moved_to = event.metadata.get("job_to") if event.event_type == "application_moved" else None
     return moved_to or event.job or job
+
+
+def _order_at(moment: datetime, now: StageOrder, reorders: Reorders) -> StageOrder:
+    """The order at a moment: today's, with every change since taken back, the latest first."""
+    order = dict(now)
+    for stage, until, before in sorted(reorders, key=lambda one: one[1], reverse=True):
+        if moment < until:
+            order[stage] = before
+    return order
 
 
 def _exit_kind(running: Visit, event: LedgerEvent, job: str | None, stage_order: StageOrder) -> str:

@@ -156,7 +156,7 @@ def assert_compared(cell: dict[str, Any], job: Job, pool: dict[tuple[str, Job], 
     [(True, {"limit job", "limit department", "limit organization"}), (False, {"limit job", "limit organization", "delay organization"})],
 )
 def test_what_a_cell_is_compared_with_follows_from_the_lists_of_the_cells_around_it(live: bool, expected: set[str]) -> None:
-    tenant, end = told_history(6, applications=150)
+    tenant, end = told_history(6, applications=200)
     jobs = list(Job.objects.filter(organization=tenant.organization).select_related("organization").order_by("pk"))
     for number, job in enumerate(jobs):
         job.department = ("", "Sales", "Design")[number % 3]

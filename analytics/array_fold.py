@@ -66,7 +66,7 @@ _STATUS = _by_type({event: code(status, STATUSES) for event, (_, status) in ENDI
 _CREATED = code(EventType.APPLICATION_CREATED, EVENT_TYPES)
 _REJECTED = code(EventType.APPLICATION_REJECTED, EVENT_TYPES)
 _MOVED = code(EventType.APPLICATION_MOVED, EVENT_TYPES)
-_BOUNDED = code(Precision.BOUNDED, PRECISIONS)
+BOUNDED = code(Precision.BOUNDED, PRECISIONS)
 _UNKNOWN = code(Precision.UNKNOWN, PRECISIONS)
 
 
@@ -265,7 +265,7 @@ def _cleaned_up(visit: Rows, following: Rows, pipelines: Pipelines) -> Array:
 
 def _entry_gaps(visit: Rows, clocks: ArrayClocks) -> Array:
     gap = np.zeros(len(visit["at"]))
-    bounded = np.flatnonzero(visit["precision"] == _BOUNDED)
+    bounded = np.flatnonzero(visit["precision"] == BOUNDED)
     since, until = visit["seen_from"][bounded], visit["seen_until"][bounded]
     told = ~(np.isnan(since) | np.isnan(until))
     gap[bounded] = np.inf

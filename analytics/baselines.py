@@ -20,7 +20,7 @@ from accounts.models import Organization
 from analytics.bands import Yardstick, yardstick
 from analytics.estimators import ENOUGH_EXITS, MIN_EXITS, Unit
 from analytics.models import Baseline, BaselineRun, StageMetric, StageTarget
-from analytics.samples import Summary
+from analytics.samples import NO_SUMMARY, Summary
 from analytics.stays import Stays
 from ats.models import Job
 from connectors.events import StageCategory
@@ -34,6 +34,20 @@ SHARE = 0.02
 PAIRS_AT_ONCE = 200_000
 
 _LOCK = 7303
+
+#: held in the road's own order
+_KEEP_OTHERS = """
+with told as materialized (
+    select * from unnest(%(ids)s::bigint[], %(levels)s::text[], %(n)s::bigint[], %(exits)s::bigint[], %(p50)s::float8[])
+        as o(id, level, n, n_exits, p50)
+), held as materialized (
+    select id from analytics_stagemetric where id in (select id from told) order by job_id, stage_id for no key update
+)
+update analytics_stagemetric m
+set others_at = %(as_of)s, others_level = o.level, others_n = o.n, others_n_exits = o.n_exits, others_p50 = o.p50
+from held h join told o on o.id = h.id
+where m.id = h.id
+"""
 
 #: (organization, department or None for all of it, category)
 Circle = tuple[int, str | None, str]
@@ -263,14 +277,17 @@ def _refresh_others(organization_id: int, peers: Peers, stays: Stays, as_of: dat
             wanted[key] = (metric.job, metric.stage.category)
         chosen.append(metric)
     found = others_at(list(wanted.values()), peers, as_of, stays=stays)
-    for metric in chosen:
-        usual = found.get((metric.job_id, metric.stage.category))
-        metric.others_at = as_of
-        metric.others_level = usual.level if usual else None
-        metric.others_n, metric.others_n_exits = (usual.summary.n, usual.summary.n_exits) if usual else (0, 0)
-        metric.others_p50 = usual.summary.p50 if usual else None
-    StageMetric.objects.bulk_update(
-        sorted(chosen, key=lambda metric: metric.pk),
-        ["others_at", "others_level", "others_n", "others_n_exits", "others_p50"],
-        batch_size=1000,
-    )
+    usual = [found.get((metric.job_id, metric.stage.category)) for metric in chosen]
+    summaries = [each.summary if each else NO_SUMMARY for each in usual]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _KEEP_OTHERS,
+            {
+                "as_of": as_of,
+                "ids": [metric.pk for metric in chosen],
+                "levels": [each and each.level for each in usual],
+                "n": [summary.n for summary in summaries],
+                "exits": [summary.n_exits for summary in summaries],
+                "p50": [summary.p50 for summary in summaries],
+            },
+        )

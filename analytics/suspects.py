@@ -6,7 +6,7 @@ which see everything under lock, find nothing to mend there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,15 +16,15 @@ from django.db.backends.utils import CursorWrapper
 
 from analytics import array_fold, wide
 from analytics.array_clocks import ArrayClocks, Table
-from analytics.array_fold import CATEGORIES, EVENT_TYPES, FOREVER, KINDS, PRECISIONS, STATUSES, Array, Pipelines, Rows
+from analytics.array_fold import BOUNDED, CATEGORIES, EVENT_TYPES, FOREVER, KINDS, PRECISIONS, STATUSES, Array, Pipelines, Rows
 from analytics.calendars import ensure_compiled
 from analytics.measure import TABLES
 from analytics.models import CalendarSegment, WorkingCalendar
 from ats.models import FormerPlace, Stage
 from config import sql
 
-#: name → (expression, type of its elements)
-Columns = dict[str, tuple[str, str]]
+#: name → (expression, type of its elements), and for which rows it is told where not for all: most of these would tell nothing
+Columns = Mapping[str, tuple[str, str] | tuple[str, str, str]]
 
 
 def coded(column: str, words: Sequence[str]) -> str:
@@ -33,17 +33,17 @@ def coded(column: str, words: Sequence[str]) -> str:
 
 
 #: What is read, as arrays: name → (expression, type). ``packed`` holds small codes; ``_unpacked`` takes them apart.
-_BOUND = """case when precision = 'bounded' and jsonb_typeof(metadata -> 'bounds') = 'array'
+_BOUND = """case when jsonb_typeof(metadata -> 'bounds') = 'array'
                  then coalesce(date_part('epoch', (metadata -> 'bounds' ->> {})::timestamptz), 'NaN') else 'NaN' end"""
-_EVENT = {
+_EVENT: Columns = {
     "event": ("id", ">i8"),
     "application": ("application_id", ">i8"),
     "job": ("coalesce(job_id, 0)", ">i8"),
     "stage": ("coalesce(stage_to_id, 0)", ">i8"),
     "at": ("occurred_at", ">i8"),
     "recorded": ("coalesce(source_recorded_at, '-infinity')", ">i8"),
-    "seen_from": (_BOUND.format(0), ">f8"),
-    "seen_until": (_BOUND.format(1), ">f8"),
+    "seen_from": (_BOUND.format(0), ">f8", "precision = 'bounded'"),
+    "seen_until": (_BOUND.format(1), ">f8", "precision = 'bounded'"),
     "packed": (
         f"{coded('event_type', EVENT_TYPES)} * 64 + {coded('precision', PRECISIONS)} * 4"
         + """ + (metadata @> '{"gap": true}')::int4
@@ -155,6 +155,10 @@ def among(cursor: CursorWrapper, application_ids: Sequence[int], beside: Pipelin
 
 def _events(cursor: CursorWrapper, application_ids: Sequence[int]) -> Rows:
     events = unpacked(read("ats_candidateevent", _EVENT, application_ids), type=6, precision=2, survivor=1, gap=0)
+    bounded = np.flatnonzero(events["precision"] == BOUNDED)  # all columns come in one order
+    for name in ("seen_from", "seen_until"):
+        told, events[name] = events[name], np.full(len(events["event"]), np.nan)
+        events[name][bounded] = told
     events["gap"], events["survivor"] = events["gap"] != 0, events["survivor"] != 0
     events["rank"] = np.zeros(len(events["event"]), np.int64)
     events = array_fold.take(events, array_fold.in_order(events))
@@ -178,11 +182,13 @@ def _visits(application_ids: Sequence[int]) -> Rows:
 
 def read(table: str, columns: Columns, ids: Sequence[int], *, key: str = "application_id", only: str = "true", **named: Any) -> Rows:
     """Columns of some rows of a table, each an array: a row each would be a million messages. ``named`` fills in ``only``."""
-    expressions = ", ".join(f"array_agg({expression})" for expression, _ in columns.values())
+    expressions = ", ".join(
+        f"array_agg({expression})" + "".join(f" filter (where {rows})" for rows in told) for expression, _, *told in columns.values()
+    )
     statement = f"select {expressions} from {table} where {key} = any(%(ids)s::bigint[]) and {only}"  # noqa: S608 (no part comes from outside)
     with psycopg.Cursor(connection.connection) as arrays:  # Django's own cursors speak text only
         arrays.execute(statement, {**named, "ids": "{" + ",".join(map(str, ids)) + "}"}, binary=True)
-        return dict(zip(columns, wide.arrays_of(arrays, [kind for _, kind in columns.values()]), strict=True))
+        return dict(zip(columns, wide.arrays_of(arrays, [kind for _, kind, *_ in columns.values()]), strict=True))
 
 
 def unpacked(rows: Rows, **shifts: int) -> Rows:

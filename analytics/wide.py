@@ -281,14 +281,18 @@ class _Computation:
 
 
 def product_limit(cell: Array, days: Array, exit_: Array, open_: Array) -> dict[int, tuple[Any, ...]]:
-    """By cell ``(n, n_exits, n_open, p50, low, high, p85, p95, longest)``, as in ``sql/curves.sql``.
+    """By cell ``(n, n_exits, n_open, p50, low, high, p85, p95, longest)``, as in ``sql/curves.sql``."""
+    order = np.lexsort((days, cell))
+    return product_limit_in_order(cell[order], days[order], exit_[order], open_[order])
+
+
+def product_limit_in_order(cell: Array, days: Array, exit_: Array, open_: Array) -> dict[int, tuple[Any, ...]]:
+    """The same of stays that come by cell, the shortest first.
 
     Running sums are kept to 18 digits: they go through all cells, and what is told of one is a difference.
     """
     if not len(cell):
         return {}
-    order = np.lexsort((days, cell))
-    cell, days, exit_, open_ = cell[order], days[order], exit_[order], open_[order]
     at = np.flatnonzero(np.append(True, (cell[1:] != cell[:-1]) | (days[1:] != days[:-1])))
     exits = np.add.reduceat(exit_.astype(np.int64), at)
     owner, time = cell[at], days[at]

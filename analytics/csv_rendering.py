@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from rest_framework.renderers import BaseRenderer
-from rest_framework.utils.encoders import JSONEncoder
 
 from analytics.exporting import spreadsheet_safe
 
@@ -26,10 +24,7 @@ class CsvRenderer(BaseRenderer):
 
     def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None) -> bytes:
         context = renderer_context or {}
-        response, view = context.get("response"), context.get("view")
-        if response is None or view is None or response.status_code >= 400:
-            return json.dumps(data, cls=JSONEncoder).encode()  # a problem stays what it is
-        return to_csv(flat(row) for row in view.csv_rows(data)).encode()
+        return to_csv(flat(row) for row in context["view"].csv_rows(data)).encode()
 
 
 def to_csv(rows: Iterable[Mapping[str, Any]]) -> str:

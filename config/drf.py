@@ -13,11 +13,11 @@ from http import HTTPStatus
 from typing import Any
 
 import msgspec
-from django.core.exceptions import FieldDoesNotExist, PermissionDenied
+from django.core.exceptions import FieldDoesNotExist, PermissionDenied, RequestDataTooBig
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.core.signals import got_request_exception
 from django.db.models import F, Field, Model, Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpResponse, JsonResponse
 from django.utils.cache import get_conditional_response, patch_cache_control
 from redis.exceptions import RedisError
 from rest_framework import exceptions
@@ -30,9 +30,9 @@ from rest_framework.utils.encoders import JSONEncoder
 from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView, set_rollback
 
-logger = logging.getLogger(__name__)
+from config.problems import PROBLEM, problem_body
 
-PROBLEM = "application/problem+json"
+logger = logging.getLogger(__name__)
 
 
 # --- errors --------------------------------------------------------------------------------------
@@ -52,16 +52,27 @@ class PreconditionFailed(exceptions.APIException):
     default_code = "precondition_failed"
 
 
-def problem(error: Exception, context: dict[str, Any]) -> Response:
+class TooLarge(exceptions.APIException):
+    """The body is longer than ``DATA_UPLOAD_MAX_MEMORY_SIZE``; what is left of it is not read."""
+
+    status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    default_detail = "The request's body is too large."
+    default_code = "too_large"
+
+
+def problem(error: Exception, context: dict[str, Any]) -> HttpResponse:
     """DRF's exception handler: every error as RFC 9457 problem+json, the unexpected ones included.
 
     Members: ``type, title, status, detail, instance``; ``errors`` (field, code, message) where input was wrong.
+    No renderer of the view has a hand in it: a view of YAML or CSV fails in the same words.
     """
     request = context.get("request")
     if isinstance(error, Http404):
         error = exceptions.NotFound()
     elif isinstance(error, PermissionDenied):
         error = exceptions.PermissionDenied()
+    elif isinstance(error, RequestDataTooBig):
+        error = TooLarge()
     elif not isinstance(error, exceptions.APIException):
         # the signal is what Sentry, metrics and the log of failed requests listen to
         got_request_exception.send(sender=None, request=getattr(request, "_request", request))
@@ -70,18 +81,7 @@ def problem(error: Exception, context: dict[str, Any]) -> Response:
     set_rollback()
     body = problem_body(error.status_code, path=getattr(request, "path", ""))
     body |= _details(error)
-    return Response(body, status=error.status_code, headers=_headers(error), content_type=PROBLEM)
-
-
-def problem_body(status: int, *, path: str, detail: str = "") -> dict[str, Any]:
-    title = HTTPStatus(status).phrase
-    return {"type": "about:blank", "title": title, "status": int(status), "detail": detail or f"{title}.", "instance": path}
-
-
-def problem_response(request: HttpRequest, status: int, detail: str = "", **members: Any) -> JsonResponse:
-    """The same shape outside of DRF: unknown routes, failed readiness."""
-    body = problem_body(status, path=request.path, detail=detail) | members
-    return JsonResponse(body, status=status, content_type=PROBLEM)
+    return JsonResponse(body, status=error.status_code, headers=_headers(error), content_type=PROBLEM)
 
 
 def _headers(error: exceptions.APIException) -> dict[str, str]:

@@ -14,11 +14,10 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
-from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from config import exposition, heartbeats, row_metrics
-from config.drf import problem_response
+from config.problems import answers, problem_response
 
 logger = logging.getLogger(__name__)
 
@@ -33,13 +32,13 @@ class NotReady(Exception):
     """One sentence about what is missing, fit for an anonymous reader."""
 
 
-@require_safe
+@answers("GET", "HEAD")
 def healthz(request: HttpRequest) -> HttpResponse:
     """The process answers. Asks nobody else, so that a database outage does not restart every web process."""
     return JsonResponse({"status": "ok"})
 
 
-@require_safe
+@answers("GET", "HEAD")
 def readyz(request: HttpRequest) -> HttpResponse:
     """Everything is there that the product needs: 200, or 503 with the checks that failed. Names no host, shows no error text.
 
@@ -103,7 +102,7 @@ CHECKS: dict[str, Callable[[], None]] = {
 }
 
 
-@require_safe
+@answers("GET", "HEAD")
 def metrics(request: HttpRequest) -> HttpResponse:
     """Prometheus text format. For whoever holds METRICS_TOKEN, for staff, and, unless that token is set, for scrapers
     that connect directly from this machine or a private network. A request that came through a proxy does not count

@@ -7,16 +7,15 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path, re_path
 from django.views import defaults
+from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from config import health, openapi  # noqa: F401  (registers how the document describes tokens)
-from config.drf import problem_response
+from config.problems import API_PREFIXES, problem_response
 from realtime.frame import guarded
 
-#: Addresses programs talk to: they get problem+json, people get pages.
-API_PREFIXES = ("/ats/", "/webhooks/", "/realtime/", "/metrics", "/readyz", "/healthz")
 
-
+@csrf_exempt
 def no_such_address(request: HttpRequest, rest: str = "") -> HttpResponse:
     return problem_response(request, 404, "There is nothing at this address; see /ats/docs.")
 

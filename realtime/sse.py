@@ -18,9 +18,8 @@ from django.db import connections
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.http.request import validate_host
 from django.utils import timezone
-from django.views.decorators.http import require_GET
 
-from config.drf import problem_response
+from config.problems import answers, problem_response
 from realtime import outlet, resume, tickets, topics
 from realtime.hub import hub
 from realtime.subscription import COME_BACK, Ended, Subscription
@@ -51,7 +50,7 @@ def on_shared_threads(application: Any) -> Any:
     return shared
 
 
-@require_GET
+@answers("GET")
 async def updates(request: HttpRequest) -> HttpResponseBase:
     """A stream of messages (see ``realtime.messages``), each with the id to resume after."""
     try:

@@ -72,6 +72,39 @@ def test_the_wrong_method_is_a_problem(api: Client) -> None:
     assert "GET" in response.headers["Allow"]
 
 
+@pytest.mark.parametrize("path", ["/realtime/updates", "/healthz", "/readyz", "/metrics", "/ats/schema", "/ats/docs"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_the_wrong_method_is_the_same_problem_outside_of_lists_and_asks_for_no_csrf_token(path: str, method: str) -> None:
+    response = Client(enforce_csrf_checks=True).generic(method, path)
+
+    assert_problem(response, 405, path)
+    assert "GET" in response.headers["Allow"]
+
+
+@pytest.mark.parametrize("path", ["/ats/nothing", "/webhooks/none"])
+def test_posting_to_an_unknown_address_says_that_it_is_unknown(path: str) -> None:
+    assert_problem(Client(enforce_csrf_checks=True).post(path), 404, path)
+
+
+def test_a_page_refuses_a_form_of_another_site_with_a_page() -> None:
+    response = Client(enforce_csrf_checks=True).post("/login", {"username": "x", "password": "y"})
+
+    assert response.status_code == 403
+    assert "text/html" in response.headers["Content-Type"]
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/csv", "application/vnd.oai.openapi"])
+def test_a_problem_is_json_whatever_was_asked_for(api: Client, accept: str) -> None:
+    path = "/ats/schema" if "oai" in accept else "/ats/heatmap"
+    assert_problem(api.post(path, headers={"Accept": accept}), 405, path)
+
+
+@pytest.mark.parametrize(("body", "status"), [(b'{"reason": "' + b"x" * 3_000_000 + b'"}', 413), (b"[" * 200_000, 400)])
+def test_a_body_of_any_size_and_depth_is_the_clients_mistake(api: Client, acme: World, body: bytes, status: int) -> None:
+    path = f"/ats/issues/{acme.issue.pk}/acknowledge"
+    assert_problem(api.generic("POST", path, body, "application/json"), status, path)
+
+
 @pytest.mark.parametrize(
     ("content_type", "body", "status"),
     [

@@ -17,12 +17,12 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("id", type=int, metavar="ID", help="number of the candidate, as in the admin and in /ats/candidates/ID")
         parser.add_argument("--reason", required=True, metavar="TEXT", help="kept in the receipt; without the person's name")
-        parser.add_argument("--yes", action="store_true", help="do not ask; needed where there is no terminal")
+        parser.add_argument("--yes", action="store_true", help="do not ask; where there is no terminal nobody is asked")
 
     def handle(self, *args: Any, **options: Any) -> None:
         candidate = Candidate.objects.filter(pk=options["id"]).first()
         others = namesakes(candidate) if candidate else []  # asked before the address is gone
-        if candidate and not options["yes"]:
+        if candidate and not options["yes"] and sys.stdin.isatty():
             self._confirm(candidate)
         try:
             receipt = erase_candidate(candidate_id=options["id"], reason=options["reason"], erased_by=_account())
@@ -41,8 +41,6 @@ class Command(BaseCommand):
             self.stdout.write(f"same address: candidates {ids} are probably the same person and were not erased")
 
     def _confirm(self, candidate: Candidate) -> None:
-        if not sys.stdin.isatty():
-            raise CommandError("An erasure cannot be undone, and there is no terminal to ask at; say --yes.")
         self.stdout.write(f"{candidate} of {candidate.connector} will be erased. This cannot be undone.")
         if input(f"Type {candidate.pk} to go on: ").strip() != str(candidate.pk):
             raise CommandError("Nothing was erased.")

@@ -6,7 +6,7 @@ observations, and maps raw payloads to normalized events with a pure function.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import msgspec
 
 from connectors.events import Mapped
+from connectors.exceptions import NotConfigured
 
 #: What is left of a raw payload whose person was erased; it maps to nothing.
 ERASED_PAYLOAD = '{"erased": true}'
@@ -51,6 +52,12 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"Account(connector_id={self.connector_id})"
+
+
+def check_known(settings: Mapping[str, Any], *, label: str, known: Collection[str]) -> None:
+    """A misspelt setting would be kept and do nothing. Raises ``NotConfigured``."""
+    for name in sorted(set(settings) - set(known)):
+        raise NotConfigured(f"{label} has no setting {name!r}; there {'are ' + ', '.join(sorted(known)) if known else 'is none'}.")
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from datetime import timedelta
 from time import monotonic
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -38,6 +39,18 @@ class SyncInProgress(Exception):
         self.run = run
 
 
+def check_name(named: Organization | Connector, field: str) -> None:
+    """Raise ``NotConfigured`` where commands could not name it: people type ``organization/name``."""
+    name = str(getattr(named, field))
+    try:
+        named._meta.get_field(field).clean(name, named)
+    except ValidationError:
+        raise NotConfigured(
+            f"{name!r} cannot be the name of this {named._meta.verbose_name}: it takes letters, digits, hyphens and underscores, "
+            f"and at most {named._meta.get_field(field).max_length} of them."
+        ) from None
+
+
 @transaction.atomic
 def connect(
     *, organization: Organization, provider: str, name: str, base_url: str = "", secret: str = "", settings: Mapping[str, Any] | None = None
@@ -47,6 +60,8 @@ def connect(
     if known and known.provider != provider:
         raise NotConfigured(f"{name} is a {known.provider} connector already; choose another name for {provider}.")
     connector = known or Connector(organization=organization, provider=provider, name=name)
+    if known is None:
+        check_name(connector, "name")
     connector.base_url = base_url or connector.base_url
     connector.settings = {**connector.settings, **(settings or {})}
     kept = secret or (connector.open_secret() if known else "")

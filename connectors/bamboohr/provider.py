@@ -12,12 +12,16 @@ from connectors.bamboohr.mapper import map_observation
 from connectors.bamboohr.polling import Limits, Poll
 from connectors.bamboohr.transitions import PROVIDER
 from connectors.bamboohr.vocabulary import STAGE_MAP_WORDS
-from connectors.base import Account, Capabilities, Memory, Page, Record, SyncMode
+from connectors.base import Account, Capabilities, Memory, Page, Record, SyncMode, check_known
 from connectors.events import Mapped
 from connectors.exceptions import NotConfigured
 from connectors.http import CallReport, Clock
 
 FASTEST = 1000
+SETTINGS = (
+    *("company", "auth", "requests_per_second", "refresh_budget", "max_pages", "stage_map"),
+    *("allow_private", "insecure_http"),
+)
 
 
 class BambooHR:
@@ -48,6 +52,7 @@ class BambooHR:
         self._on_call = on_call
 
     def check_settings(self, *, base_url: str, secret: str, settings: Mapping[str, Any]) -> None:
+        check_known(settings, label=self.label, known=SETTINGS)
         base_url_of(base_url, settings)
         _check_secret(secret)
         _check_number(settings, "requests_per_second", lowest=0.01, highest=FASTEST)

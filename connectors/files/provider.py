@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from connectors.base import Account, Capabilities, Memory, Page, Record, SyncMode
+from connectors.base import Account, Capabilities, Memory, Page, Record, SyncMode, check_known
 from connectors.events import (
     Actor,
     CandidateFacts,
@@ -38,6 +38,7 @@ class FilesProvider:
     def check_settings(self, *, base_url: str, secret: str, settings: Mapping[str, Any]) -> None:
         if base_url or secret:
             raise NotConfigured("A file connector has neither a base URL nor a secret; leave both out.")
+        check_known(settings, label="A file connector", known=())
 
     def fetch(
         self, account: Account, *, mode: SyncMode, checkpoint: dict[str, Any] | None, memory: Memory, started_at: datetime

@@ -6,11 +6,12 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 
 from accounts.models import Organization
 from connectors import registry
 from connectors.exceptions import ConnectorError
-from connectors.services import connect
+from connectors.services import check_name, connect
 
 
 class Command(BaseCommand):
@@ -30,23 +31,27 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         secret, settings = self._secret(options["secret_env"]), dict(self._setting(text) for text in options["set"])
-        organization, created = Organization.objects.get_or_create(
-            slug=options["organization"], defaults={"name": options["organization"].replace("-", " ").title()}
-        )
         try:
-            connector = connect(
-                organization=organization,
-                provider=options["provider"],
-                name=options["name"],
-                base_url=options["base_url"],
-                secret=secret,
-                settings=settings,
-            )
+            with transaction.atomic():
+                connector = connect(
+                    organization=self._organization(options["organization"]),
+                    provider=options["provider"],
+                    name=options["name"],
+                    base_url=options["base_url"],
+                    secret=secret,
+                    settings=settings,
+                )
         except ConnectorError as error:
-            if created:
-                organization.delete()
             raise CommandError(str(error)) from None
-        self.stdout.write(f"connector {connector.pk}: {connector} for {organization.name}")
+        self.stdout.write(f"connector {connector.pk}: {connector} for {connector.organization.name}")
+
+    def _organization(self, slug: str) -> Organization:
+        known = Organization.objects.filter(slug=slug).first()
+        if known is None:
+            known = Organization(slug=slug, name=slug.replace("-", " ").title())
+            check_name(known, "slug")
+            known.save()
+        return known
 
     def _secret(self, variable: str | None) -> str:
         if variable is None:

@@ -108,7 +108,7 @@ def _bring_in(
     if checked.errors and not skip_bad_rows:
         more = f"\n  … and {checked.errors - SHOWN} more" if checked.errors > SHOWN else ""
         raise FileRefused(
-            f"{path.name} has {checked.errors} rows that cannot be imported, so nothing was:\n  "
+            f"{path.name} has {checked.errors} row{'' if checked.errors == 1 else 's'} that cannot be imported, so nothing was:\n  "
             + "\n  ".join(checked.shown)
             + more
             + "\nMend them, or import the others with --skip-bad-rows."

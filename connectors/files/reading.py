@@ -18,6 +18,9 @@ LONGEST_LINE = 1_000_000
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
+#: of the columns there are, in the sentence about those that are missing
+MOST_OF_A_HEADER = 500
+
 #: a row, or what is wrong with it
 Read = tuple[int, ImportRow | RowError]
 
@@ -94,6 +97,8 @@ def _read_csv(file: BinaryIO, columns: Mapping[str, str]) -> Iterator[Read]:
 
 def _read_csv_text(text: TextIO, columns: Mapping[str, str]) -> Iterator[Read]:
     head = text.readline(LONGEST_LINE)
+    if any(char == "\x00" or "\udc80" <= char <= "\udcff" for char in head):  # UTF-16, or a spreadsheet's own format
+        raise NotConfigured("The first line is not text in UTF-8; save the file as CSV in UTF-8.")
     delimiter = max(",;\t", key=head.count)
     header = next(csv.reader([head], delimiter=delimiter), [])
     names = [columns.get(name.strip(), name.strip()) for name in header]
@@ -123,7 +128,7 @@ def _check_header(header: list[str], names: list[str], columns: Mapping[str, str
     missing = [name for name in ("event_type", "timestamp") if name not in names]
     if missing:
         raise NotConfigured(
-            f"The file has no column {' or '.join(missing)}; it has {', '.join(header) or 'no header'}. "
+            f"The file has no column {' or '.join(missing)}; it has {', '.join(header)[:MOST_OF_A_HEADER] or 'no header'}. "
             "Use --map COLUMN=FIELD to name them."
         )
     absent = sorted(set(columns) - {name.strip() for name in header})

@@ -72,6 +72,15 @@ def test_rows_of_one_application_share_a_batch(tmp_path: Path, settings: Any) ->
     assert sum(Batch.objects.values_list("raw_count", flat=True)) == 120
 
 
+def test_a_spreadsheets_own_format_is_refused_and_the_run_says_so(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("event_type,timestamp\n", encoding="utf-16")
+
+    with pytest.raises(NotConfigured, match="save the file as CSV in UTF-8"):
+        imported(tmp_path / "a.csv")
+
+    assert "not text in UTF-8" in SyncRun.objects.get().error
+
+
 def test_of_a_bad_file_nothing_is_imported_and_every_bad_row_is_named(tmp_path: Path) -> None:
     told = [*rows(3), {**rows(1)[0], "timestamp": "yesterday"}, *rows(2), {"event_type": "stage_changed"}]
     connector = file_connector()

@@ -122,6 +122,10 @@ UNUSABLE = [
     (b"", {}, "no column event_type or timestamp; it has no header"),
     (b"a,b\n1,2\n", {}, "no column event_type or timestamp; it has a, b"),
     (b"event_type\n", {}, "no column timestamp"),
+    (as_csv().decode().encode("utf-16"), {}, "not text in UTF-8"),
+    (b"PK\x03\x04\x00\x00", {}, "not text in UTF-8"),
+    ("Bewerbung;gr\u00f6\u00dfe\n".encode("latin-1"), {}, "not text in UTF-8"),
+    (b"a," * 5000 + b"\n", {}, "no column event_type or timestamp"),
     (as_csv(), {"event_type": "kind"}, "--map names unknown fields: kind"),
     (as_csv(), {"Stage": "stage_to"}, "--map names columns that the file does not have: Stage"),
     (b"event_type,timestamp,stage_to,stage_to\n", {}, "Two columns both mean stage_to"),
@@ -138,6 +142,7 @@ def test_an_unusable_file_is_refused_in_one_sentence(tmp_path: Path, content: by
     with pytest.raises(NotConfigured) as raised:
         read(path, **columns)
     assert words in str(raised.value)
+    assert len(str(raised.value)) < 1000
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])

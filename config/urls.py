@@ -12,6 +12,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from config import health, openapi  # noqa: F401  (registers how the document describes tokens)
 from config.problems import API_PREFIXES, problem_response
+from connectors.webhooks import Webhook
 from realtime.frame import guarded
 
 
@@ -35,6 +36,7 @@ urlpatterns = [
     path("ats/", include("issues.urls")),
     path("ats/", include("triggers.urls")),
     path("", include("realtime.urls")),
+    path("webhooks/<str:provider>/<int:connector_id>", Webhook.as_view(), name="webhook"),
     re_path(r"^(?:ats|webhooks)(?:/(?P<rest>.*))?$", no_such_address, name="no-such-address"),
 ]
 

@@ -45,9 +45,16 @@ class ConnectorForm(forms.ModelForm):
         help_text="API key. Stored encrypted and never shown; leave empty to keep the one there is.",
     )
 
+    webhook_secret = forms.CharField(
+        required=False,
+        strip=False,
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}, render_value=False),
+        help_text="What its webhooks are signed with, if it sends any. The one before stays valid beside it; empty keeps both.",
+    )
+
     class Meta:
         model = Connector
-        fields = ("organization", "provider", "name", "base_url", "secret", "settings", "status")
+        fields = ("organization", "provider", "name", "base_url", "secret", "webhook_secret", "settings", "status")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -94,6 +101,7 @@ class ConnectorAdmin(StaffAdmin):
         "base_url",
         "secret",
         "has_secret",
+        "webhook_secret",
         "settings",
         "status",
         "status_reason",
@@ -188,6 +196,9 @@ class ConnectorAdmin(StaffAdmin):
         if secret:
             obj.set_secret(secret)  # after the first save: the row's id is sealed in
             obj.save(update_fields=["sealed_secret"])
+        if webhook_secret := form.cleaned_data.get("webhook_secret"):
+            obj.add_webhook_secret(webhook_secret)
+            obj.save(update_fields=["sealed_webhook_secrets"])
 
     @admin.action(description="Sync now", permissions=["change"])
     def sync_now(self, request: HttpRequest, queryset: QuerySet[Connector]) -> None:

@@ -15,6 +15,7 @@ import msgspec
 
 from connectors.events import Mapped
 from connectors.exceptions import NotConfigured
+from connectors.signatures import SignedBy
 
 #: What is left of a raw payload whose person was erased; it maps to nothing.
 ERASED_PAYLOAD = '{"erased": true}'
@@ -114,12 +115,22 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     notes: Sequence[str] = ()
 
 
+class Heard(msgspec.Struct, frozen=True, kw_only=True):
+    """What a webhook said."""
+
+    observations: Sequence[Observation] = ()
+    #: it said that something changed, not what: a delta sync has to look
+    look_again: bool = False
+
+
 class Provider(Protocol):
     """One ATS. Implementations are stateless module-level singletons."""
 
     name: str
     label: str
     capabilities: Capabilities
+    #: how its webhooks show that they are its own
+    signed_by: SignedBy
 
     def check_settings(self, *, base_url: str, secret: str, settings: Mapping[str, Any]) -> None:
         """Raise ``NotConfigured`` with one clear sentence if these cannot work. No I/O."""
@@ -131,6 +142,9 @@ class Provider(Protocol):
 
         ``started_at`` is the start of the whole run, unchanged when it is resumed.
         """
+
+    def hear(self, body: bytes, *, received_at: datetime) -> Heard:
+        """What an authentic webhook says, only allowed fields. Pure. Raises ``PayloadNotUnderstood``."""
 
     def map(self, kind: str, payload: dict[str, Any]) -> Mapped:
         """What one observation means. Pure. Raises ``PayloadNotUnderstood``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
@@ -28,6 +29,8 @@ class Connector(models.Model):
     base_url = models.CharField(max_length=500, blank=True, help_text="API base; empty for file import.")
     #: Fernet token; write with ``set_secret``, read with ``open_secret``; never shown anywhere
     sealed_secret = models.TextField(blank=True, editable=False)
+    #: the same of the secrets its webhooks are signed with, newest first, two while they are being changed
+    sealed_webhook_secrets = models.TextField(blank=True, editable=False, db_default="")
     settings = models.JSONField(default=dict, blank=True, help_text="Provider settings, e.g. requests_per_second.")
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.ACTIVE)
     status_reason = models.TextField(blank=True)
@@ -50,6 +53,20 @@ class Connector(models.Model):
 
     def open_secret(self) -> str:
         return credentials.unseal(self.pk, self.sealed_secret) if self.sealed_secret else ""
+
+    @property
+    def webhook_owner(self) -> str:
+        """Sealed in with webhook secrets, so that they and the credential cannot be taken for each other."""
+        return f"webhooks of connector {self.pk}"
+
+    def webhook_secrets(self) -> list[str]:
+        sealed = self.sealed_webhook_secrets
+        return list(json.loads(credentials.unseal(self.webhook_owner, sealed))) if sealed else []
+
+    def add_webhook_secret(self, secret: str) -> None:
+        """``secret`` signs from now on; the one before it is still believed. The caller saves the row."""
+        kept = [secret, *(known for known in self.webhook_secrets() if known != secret)][:2]
+        self.sealed_webhook_secrets = credentials.seal(self.webhook_owner, json.dumps(kept))
 
 
 class SyncRun(models.Model):

@@ -28,14 +28,18 @@ def rotate_credentials() -> Rotated:
 
 def _rotate_connectors() -> Rotated:
     rotated, failures = 0, []
-    for connector_id in Connector.objects.exclude(sealed_secret="").order_by("pk").values_list("pk", flat=True):
+    for connector_id in Connector.objects.order_by("pk").values_list("pk", flat=True):
         with transaction.atomic():
             connector = Connector.objects.select_for_update(of=("self",)).select_related("organization").get(pk=connector_id)
-            try:
-                connector.sealed_secret = credentials.rotate(connector.pk, connector.sealed_secret)
-            except NotConfigured as error:
-                failures.append(f"{connector.organization.slug}/{connector.name}: {error}")
-                continue
-            connector.save(update_fields=["sealed_secret"])
-            rotated += 1
+            for column, owner in (("sealed_secret", connector.pk), ("sealed_webhook_secrets", connector.webhook_owner)):
+                sealed = getattr(connector, column)
+                if not sealed:
+                    continue
+                try:
+                    setattr(connector, column, credentials.rotate(owner, sealed))
+                except NotConfigured as error:
+                    failures.append(f"{connector.organization.slug}/{connector.name}: {error}")
+                    continue
+                connector.save(update_fields=[column])
+                rotated += 1
     return rotated, failures

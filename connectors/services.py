@@ -6,11 +6,11 @@ import logging
 from collections.abc import Mapping
 from datetime import timedelta
 from time import monotonic
-from typing import Any
+from typing import Any, cast
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import QuerySet, SlugField
 from django.utils import timezone
 
 from accounts.models import Organization
@@ -41,19 +41,26 @@ class SyncInProgress(Exception):
 
 def check_name(named: Organization | Connector, field: str) -> None:
     """Raise ``NotConfigured`` where commands could not name it: people type ``organization/name``."""
-    name = str(getattr(named, field))
+    name, column = str(getattr(named, field)), cast("SlugField[str, str]", named._meta.get_field(field))
     try:
-        named._meta.get_field(field).clean(name, named)
+        column.clean(name, named)
     except ValidationError:
         raise NotConfigured(
             f"{name!r} cannot be the name of this {named._meta.verbose_name}: it takes letters, digits, hyphens and underscores, "
-            f"and at most {named._meta.get_field(field).max_length} of them."
+            f"and at most {column.max_length} of them."
         ) from None
 
 
 @transaction.atomic
 def connect(
-    *, organization: Organization, provider: str, name: str, base_url: str = "", secret: str = "", settings: Mapping[str, Any] | None = None
+    *,
+    organization: Organization,
+    provider: str,
+    name: str,
+    base_url: str = "",
+    secret: str = "",
+    settings: Mapping[str, Any] | None = None,
+    webhook_secret: str = "",
 ) -> Connector:
     """Create or change the connector called ``name``. Raises ``NotConfigured`` with one sentence if it cannot work."""
     known = Connector.objects.select_for_update().filter(organization=organization, name=name).first()
@@ -71,6 +78,9 @@ def connect(
     if secret:
         connector.set_secret(secret)  # after the first save: the row's id is sealed in
         connector.save(update_fields=["sealed_secret"])
+    if webhook_secret:
+        connector.add_webhook_secret(webhook_secret)
+        connector.save(update_fields=["sealed_webhook_secrets"])
     return connector
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from connectors.bamboohr import moments
+from connectors.bamboohr import moments, webhooks
 from connectors.bamboohr.diff import JobSighting, Sighting
 from connectors.bamboohr.transitions import PROVIDER, application_events, between, candidate_id
 from connectors.bamboohr.vocabulary import Kind, job_status_of, meaning_of
@@ -129,4 +129,5 @@ READERS: dict[str, Callable[[dict[str, Any]], Mapped]] = {
     "statuses": _statuses,
     "job": _job,
     "application": _application,
+    webhooks.KIND: webhooks.map_hint,
 }

@@ -12,10 +12,12 @@ from connectors.bamboohr.mapper import map_observation
 from connectors.bamboohr.polling import Limits, Poll
 from connectors.bamboohr.transitions import PROVIDER
 from connectors.bamboohr.vocabulary import STAGE_MAP_WORDS
-from connectors.base import Account, Capabilities, Memory, Page, Record, SyncMode, check_known
+from connectors.bamboohr.webhooks import hint
+from connectors.base import Account, Capabilities, Heard, Memory, Page, Record, SyncMode, check_known
 from connectors.events import Mapped
 from connectors.exceptions import NotConfigured
 from connectors.http import CallReport, Clock
+from connectors.signatures import SignedBy
 
 FASTEST = 1000
 SETTINGS = (
@@ -40,6 +42,7 @@ class BambooHR:
 
     name = PROVIDER
     label = "BambooHR"
+    signed_by = SignedBy(signature="X-BambooHR-Signature", timestamp="X-BambooHR-Timestamp")
     capabilities = Capabilities(
         polls=True,
         actor_on_stage_change=True,
@@ -89,6 +92,9 @@ class BambooHR:
             yield from poll.pages(checkpoint)
         finally:
             client.close()
+
+    def hear(self, body: bytes, *, received_at: datetime) -> Heard:
+        return Heard(observations=(hint(body, received_at=received_at),), look_again=True)
 
     def map(self, kind: str, payload: dict[str, Any]) -> Mapped:
         return map_observation(kind, payload)

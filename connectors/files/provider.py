@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from connectors.base import Account, Capabilities, Memory, Page, Record, SyncMode, check_known
+from connectors.base import Account, Capabilities, Heard, Memory, Observation, Page, Record, SyncMode, check_known
 from connectors.events import (
     Actor,
     CandidateFacts,
@@ -22,7 +22,8 @@ from connectors.events import (
     StageFacts,
 )
 from connectors.exceptions import NotConfigured, PayloadNotUnderstood
-from connectors.files.rows import ImportRow
+from connectors.files.rows import ImportRow, RowError, encode, from_json
+from connectors.signatures import SignedBy
 
 #: ``RawEvent.kind`` of an imported row, whichever connector it was imported into
 KIND = "import_row"
@@ -33,12 +34,21 @@ _decode = msgspec.json.Decoder(ImportRow).decode
 class FilesProvider:
     name = "files"
     label = "File import (CSV, JSONL)"
-    capabilities = Capabilities(stage_history=True, actor_on_stage_change=True, interviews=True)
+    signed_by = SignedBy(signature="X-Stagewatch-Signature", timestamp="X-Stagewatch-Timestamp")
+    capabilities = Capabilities(webhooks=True, stage_history=True, actor_on_stage_change=True, interviews=True)
 
     def check_settings(self, *, base_url: str, secret: str, settings: Mapping[str, Any]) -> None:
         if base_url or secret:
             raise NotConfigured("A file connector has neither a base URL nor a secret; leave both out.")
         check_known(settings, label="A file connector", known=())
+
+    def hear(self, body: bytes, *, received_at: datetime) -> Heard:
+        """Rows as in a JSONL file: all of them, or none."""
+        try:
+            rows = [encode(from_json(line)) for line in body.splitlines() if line.strip()]
+        except RowError as error:
+            raise PayloadNotUnderstood(f"A row is {error}" if str(error).startswith("not ") else f"A row's {error}") from None
+        return Heard(observations=[Observation(kind=KIND, payload=msgspec.json.decode(row)) for row in rows])
 
     def fetch(
         self, account: Account, *, mode: SyncMode, checkpoint: dict[str, Any] | None, memory: Memory, started_at: datetime

@@ -26,11 +26,17 @@ class Command(BaseCommand):
         parser.add_argument("--base-url", default="", metavar="URL")
         parser.add_argument("--secret-env", metavar="VAR", help="environment variable that holds the secret (never given as an argument)")
         parser.add_argument(
+            "--webhook-secret-env",
+            metavar="VAR",
+            help="environment variable that holds the secret its webhooks are signed with; the one before stays valid beside it",
+        )
+        parser.add_argument(
             "--set", action="append", default=[], metavar="key=value", help="a provider setting; values are read as JSON if they are"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        secret, settings = self._secret(options["secret_env"]), dict(self._setting(text) for text in options["set"])
+        secret, webhook_secret = self._secret(options["secret_env"]), self._secret(options["webhook_secret_env"])
+        settings = dict(self._setting(text) for text in options["set"])
         try:
             with transaction.atomic():
                 connector = connect(
@@ -39,6 +45,7 @@ class Command(BaseCommand):
                     name=options["name"],
                     base_url=options["base_url"],
                     secret=secret,
+                    webhook_secret=webhook_secret,
                     settings=settings,
                 )
         except ConnectorError as error:
@@ -57,7 +64,7 @@ class Command(BaseCommand):
         if variable is None:
             return ""
         if not os.environ.get(variable):
-            raise CommandError(f"The environment variable {variable} is not set; --secret-env names the variable that holds the secret.")
+            raise CommandError(f"The environment variable {variable} is not set; it is to hold the secret.")
         return os.environ[variable]
 
     def _setting(self, text: str) -> tuple[str, Any]:

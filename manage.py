@@ -12,6 +12,8 @@ OFFLINE = {
     # they bring the stack up themselves, and say so
     "demo", "stack",
 }  # fmt: skip
+#: what PostgreSQL calls a table or column that is not there
+NOT_THERE = {"42P01", "42703"}
 
 
 def main() -> int:
@@ -19,7 +21,7 @@ def main() -> int:
     from django.conf import settings
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
-    from django.db import OperationalError
+    from django.db import OperationalError, ProgrammingError
 
     from config import embedded, leases
 
@@ -35,6 +37,11 @@ def main() -> int:
         if "--traceback" in sys.argv:
             raise
         print(f"error: {_sentence(error, OperationalError)}", file=sys.stderr)
+        return 1
+    except ProgrammingError as error:
+        if "--traceback" in sys.argv or getattr(error.__cause__, "sqlstate", "") not in NOT_THERE:
+            raise
+        print("error: the database lacks tables or columns of this version; run manage.py release, or make run, first.", file=sys.stderr)
         return 1
     del lease
     return 0

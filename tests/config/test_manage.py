@@ -47,6 +47,16 @@ def test_a_command_that_needs_no_database_starts_no_server(tmp_path: Path) -> No
     assert not (var / "valkey").exists()
 
 
+def test_a_database_without_tables_is_one_sentence_that_says_what_makes_them(tmp_path: Path) -> None:
+    done = manage(tmp_path / "var", "connect", "files", "--organization", "acme", "--name", "history")
+
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: the database lacks tables")
+    assert "manage.py release" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 def test_a_server_that_cannot_start_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 

@@ -17,7 +17,7 @@ from issues.selectors import listed
 
 
 class PersonFilter(django_filters.CharFilter):
-    """``me``, ``none`` or a user's id, of the people a relation names."""
+    """``me``, ``none``, a user's id or username, of the people a relation names."""
 
     def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
         if not value:
@@ -26,10 +26,10 @@ class PersonFilter(django_filters.CharFilter):
             return qs.filter(**{f"{self.field_name}__isnull": True})
         user = getattr(self.parent.request, "user", None)
         person = str(user.pk) if value == "me" and user is not None else value
-        if not person.isdecimal() or len(person) > 18:
-            return qs.none()
+        is_id = person.isdecimal() and len(person) <= 18
+        named = {self.field_name: int(person)} if is_id else {f"{self.field_name}__username": person}
         # a sub-select, so that several tasks of one issue do not repeat it
-        return qs.filter(pk__in=qs.model._default_manager.filter(**{self.field_name: int(person)}).values("pk"))
+        return qs.filter(pk__in=qs.model._default_manager.filter(**named).values("pk"))
 
 
 class YesNoField(forms.Field):
@@ -67,7 +67,9 @@ class IssueFilter(django_filters.FilterSet):
     issue_type = django_filters.CharFilter(max_length=32)
     job = django_filters.NumberFilter(field_name="job_id", min_value=0, max_value=2**63 - 1, decimal_places=0, help_text="Job id.")
     stage = StageFilter(field_name="stage", max_length=200, help_text="A stage as heatmaps tell it: its id, its name or its category.")
-    assignee = PersonFilter(field_name="tasks__assignee", max_length=20, help_text="`me`, `none` or a user id: who has a task for it.")
+    assignee = PersonFilter(
+        field_name="tasks__assignee", max_length=150, help_text="`me`, `none`, a user id or a username: who has a task for it."
+    )
     group = django_filters.NumberFilter(
         field_name="group_id", min_value=0, max_value=2**63 - 1, decimal_places=0, help_text="Members of this group issue."
     )

@@ -15,7 +15,7 @@ from triggers.models import Task
 class TaskFilter(django_filters.FilterSet):
     status = django_filters.MultipleChoiceFilter(choices=Task.Status.choices, help_text="May be repeated.")
     priority = django_filters.MultipleChoiceFilter(choices=Severity.choices, help_text="May be repeated.")
-    assignee = PersonFilter(field_name="assignee", max_length=20, help_text="`me`, `none` or a user id.")
+    assignee = PersonFilter(field_name="assignee", max_length=150, help_text="`me`, `none`, a user id or a username.")
     issue = django_filters.NumberFilter(field_name="issue_id", min_value=0, max_value=2**63 - 1, decimal_places=0, help_text="Issue id.")
     job = django_filters.NumberFilter(field_name="issue__job_id", min_value=0, max_value=2**63 - 1, decimal_places=0, help_text="Job id.")
     issue_type = django_filters.CharFilter(field_name="issue__issue_type", max_length=32)

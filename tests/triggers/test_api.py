@@ -59,7 +59,7 @@ def test_filters_choose(api: Client, acme: World) -> None:
     def found(**parameters: Any) -> list[int]:
         return [row["id"] for row in all_rows(api, "/ats/tasks", **parameters)]
 
-    assert found(assignee="me") == found(assignee=acme.recruiter.pk) == [mine.pk]
+    assert found(assignee="me") == found(assignee=acme.recruiter.pk) == found(assignee=acme.recruiter.username) == [mine.pk]
     assert found(assignee="none") == [acme.task.pk]
     assert found(status="done") == found(priority="low") == [mine.pk]
     assert found(job=acme.job.pk) == found(issue=acme.issue.pk) == [acme.task.pk]

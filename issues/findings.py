@@ -203,6 +203,11 @@ def business_days(value: float) -> str:
     return f"{number} business day{'' if number == '1' else 's'}"
 
 
+def pace_of(waited: float, limit: float) -> float:
+    """How far past the limit: 1 is at it. Of a limit of 0 (a stage whose past stays took no working time) nothing is known but that."""
+    return waited / limit if limit else 1.0
+
+
 def calendar_days(since: datetime, until: datetime) -> float:
     return max((until - since).total_seconds(), 0.0) / 86_400
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from issues.findings import SILENT, Facts, Finding, Verdict, business_days, calendar_days, fingerprint, told_days
+from issues.findings import SILENT, Facts, Finding, Verdict, business_days, calendar_days, fingerprint, pace_of, told_days
 
 NAME = "idle_candidate"
 
@@ -34,7 +34,7 @@ def idle_candidate(facts: Facts) -> Verdict:
         finding=Finding(
             issue_type=NAME,
             fingerprint=fingerprint(NAME, facts.application_id, facts.visit_key),
-            pace=idle / limit if limit else 1.0,
+            pace=pace_of(idle, limit),
             wait_days=calendar_days(since, facts.as_of),
             sentence=f"Nothing has happened for {business_days(idle)} in {facts.stage_name} (limit {business_days(limit)}).",
             evidence={

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from ats.appointments import Interview
-from issues.findings import SILENT, Facts, Finding, Verdict, business_days, calendar_days, fingerprint, told_days
+from issues.findings import SILENT, Facts, Finding, Verdict, business_days, calendar_days, fingerprint, pace_of, told_days
 
 NAME = "missing_feedback"
 INTERVIEW_STAGE = "interview"
@@ -53,7 +53,7 @@ def _finding(facts: Facts, interview: Interview, ended: datetime, interviewer: s
     return Finding(
         issue_type=NAME,
         fingerprint=fingerprint(NAME, facts.application_id, interview.key, interviewer),
-        pace=waited / limit if limit else 1.0,
+        pace=pace_of(waited, limit),
         wait_days=calendar_days(ended, facts.as_of),
         sentence=f"Feedback on an interview that ended {business_days(waited)} ago is missing (limit {business_days(limit)}).",
         evidence={
@@ -79,7 +79,7 @@ def _inferred(facts: Facts, limit: float) -> Verdict:
         finding=Finding(
             issue_type=NAME,
             fingerprint=fingerprint(NAME, facts.application_id, facts.visit_key),
-            pace=waited / limit,
+            pace=pace_of(waited, limit),
             wait_days=calendar_days(facts.entered_at, facts.as_of),
             sentence=f"No comment for {business_days(waited)} in {facts.stage_name}. Inferred: the ATS tells of no interviews.",
             evidence={

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from issues.findings import OPEN, ROUNDING, SILENT, CellFacts, Finding, Verdict, business_days, calendar_days, fingerprint, told_limit
+from issues.findings import (
+    OPEN,
+    ROUNDING,
+    SILENT,
+    CellFacts,
+    Finding,
+    Verdict,
+    business_days,
+    calendar_days,
+    fingerprint,
+    pace_of,
+    told_limit,
+)
 
 NAME = "no_exits"
 
@@ -31,7 +43,7 @@ def no_exits(facts: CellFacts) -> Verdict:
         finding=Finding(
             issue_type=NAME,
             fingerprint=fingerprint(NAME, facts.job_id, facts.stage_id),
-            pace=still / border if border else 1.0,
+            pace=pace_of(still, border),
             people=facts.open,
             wait_days=calendar_days(facts.oldest_entered_at, facts.as_of),
             sentence=f"{facts.open} people wait in {facts.stage_name} and nobody has left it for {business_days(still)} "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from issues.findings import SILENT, Facts, Finding, Verdict, business_days, calendar_days, fingerprint, told_days
+from issues.findings import SILENT, Facts, Finding, Verdict, business_days, calendar_days, fingerprint, pace_of, told_days
 
 NAME = "offer_pending"
 OFFER_STAGE = "offer"
@@ -35,7 +35,7 @@ def offer_pending(facts: Facts) -> Verdict:
         finding=Finding(
             issue_type=NAME,
             fingerprint=fingerprint(NAME, facts.application_id, facts.visit_key),
-            pace=age / limit if limit else 1.0,
+            pace=pace_of(age, limit),
             wait_days=calendar_days(since, facts.as_of),
             sentence=f"{told} Inferred from the stage: the ATS tells of no offers." if inferred else told,
             evidence={

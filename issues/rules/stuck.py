@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from issues.findings import ROUNDING, SILENT, Facts, Finding, Verdict, business_days, calendar_days, fingerprint, told_limit
+from issues.findings import ROUNDING, SILENT, Facts, Finding, Verdict, business_days, calendar_days, fingerprint, pace_of, told_limit
 
 NAME = "stuck"
 
@@ -28,7 +28,7 @@ def stuck(facts: Facts) -> Verdict:
         finding=Finding(
             issue_type=NAME,
             fingerprint=fingerprint(NAME, facts.application_id, facts.visit_key),
-            pace=age / limit.value,
+            pace=pace_of(age, limit.value),
             wait_days=calendar_days(facts.entered_at, facts.as_of),
             sentence=f"In {facts.stage_name} for {business_days(age)}, more than {factor:g} times the limit of "
             f"{business_days(limit.value)}.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from issues.findings import SILENT, Facts, Finding, Verdict, business_days, calendar_days, fingerprint, told_days
+from issues.findings import SILENT, Facts, Finding, Verdict, business_days, calendar_days, fingerprint, pace_of, told_days
 
 NAME = "waiting_on_us"
 
@@ -42,7 +42,7 @@ def waiting_on_us(facts: Facts) -> Verdict:
         finding=Finding(
             issue_type=NAME,
             fingerprint=fingerprint(NAME, facts.application_id, facts.visit_key),
-            pace=waited / limit if limit else 1.0,
+            pace=pace_of(waited, limit),
             wait_days=calendar_days(since, facts.as_of),
             sentence=f"The candidate has waited for our answer for {business_days(waited)} (limit {business_days(limit)}).",
             evidence={

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics.bands import DEFAULT_LIMITS as LIMITS
-from analytics.bands import UNMAPPED_LIMIT
+from analytics.bands import UNMAPPED_LIMIT, Limit, LimitSource
 from analytics.clocks import WorkingCalendar, compile_calendar
 from issues import severity
 from issues.detection import default_limit, judge
@@ -129,6 +129,16 @@ def test_activity_does_not_make_anybody_less_stuck() -> None:
     late = MONDAY + timedelta(days=60)
 
     assert stuck(facts(as_of=late, last_activity_at=late)).finding is not None
+
+
+def test_stuck_where_past_stays_took_no_working_time() -> None:
+    """With office hours a stage may have a baseline of 0 business days: whoever waits there at all has waited too long."""
+    none = Limit(value=0.0, source=LimitSource.BASELINE, n=20)
+
+    assert stuck(facts(limit=none, as_of=MONDAY)).finding is None
+    found = stuck(facts(limit=none, as_of=MONDAY + timedelta(hours=3))).finding
+    assert found is not None
+    assert found.pace == 1.0
 
 
 # --- what all rules share ----------------------------------------------------------------------------------------------

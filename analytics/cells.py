@@ -139,14 +139,15 @@ class CellReader:
         entered: dict[Key, list[datetime]] = defaultdict(list)
         for (job_id, stage_id), moments in self._waiting.items():
             entered[job_id, named[stage_id].id] += moments
-        measured, unmeasured = self._numbers(named)
         to_decide: dict[Key, int] = defaultdict(int)
         for job_id, stage_id, count in self._issue_counts:
             if stage_id in named:
                 to_decide[job_id, named[stage_id].id] += count
 
-        used = {*entered, *measured}
+        used = {*entered, *((job_id, named[stage_id].id) for job_id, stage_id in self._metrics)}
         refs = sorted({*named.values(), *(columns or ())}, key=lambda ref: ref.sort_key)
+        shown = {job.pk: [ref for ref in refs if columns is not None or (job.pk, ref.id) in used] for job in self._jobs}
+        numbers = self._numbers(named, shown)
         for job in self._jobs:
             yield (
                 job,
@@ -155,13 +156,12 @@ class CellReader:
                     Standing(
                         ref,
                         entered.get((job.pk, ref.id), ()),
-                        measured.get((job.pk, ref.id)) or unmeasured(job, ref.category),
+                        numbers[job.pk, ref.id],
                         to_decide.get((job.pk, ref.id), 0),
                         (job.pk, ref.id) in to_decide,
                         (job.pk, ref.id) in used,
                     )
-                    for ref in refs
-                    if columns is not None or (job.pk, ref.id) in used
+                    for ref in shown[job.pk]
                 ],
             )
 
@@ -219,29 +219,30 @@ class CellReader:
     def _circles(self) -> Mapping[Circle, Summary]:
         return self._frame.circles if self._frame else baselines.kept_circles(self._organizations)
 
-    def _numbers(self, named: Mapping[int, StageRef]) -> tuple[dict[Key, CellNumbers], Callable[[Job, str], CellNumbers]]:
-        """Each used cell's numbers, and what a cell without any visit shows. ``named``: the cell of each stage."""
-        stages: dict[Key, list[int]] = defaultdict(list)
+    def _numbers(self, named: Mapping[int, StageRef], shown: Mapping[int, Sequence[StageRef]]) -> dict[Key, CellNumbers]:
+        """Of each cell that is ``shown``, by job; nobody need have been there. ``named``: the cell of each stage."""
+        stages: dict[Key, list[int]] = {(job_id, ref.id): [] for job_id, refs in shown.items() for ref in refs}
         for job_id, stage_id in self._metrics:
             stages[job_id, named[stage_id].id].append(stage_id)
-        question, targets = self._question, self._targets
-        places = {key: self._place(key[0], named[stage_ids[0]], stage_ids) for key, stage_ids in stages.items()}
+        refs = {(job_id, ref.id): ref for job_id, own in shown.items() for ref in own}
+        places = {key: self._place(key[0], refs[key], stage_ids) for key, stage_ids in stages.items()}
+        question = self._question
         asked = Asked(question.span, question.as_of, str(question.clock), question.known_by)
         if not question.live:
-            found = dict(zip(places, asked.compared(list(places.values())), strict=True))
-            return found, lambda job, category: NOTHING.numbers(_unused(job, category, targets), question.clock, {})
-        circles = self._circles
+            return dict(zip(places, asked.compared(list(places.values())), strict=True))
         # only a category has numbers of its own beside those of its stages
         pooled = any(isinstance(ref.id, str) for ref in named.values())
         pools = {(row.job_id, row.category): row for row in CategoryMetric.objects.filter(job__in=self._by_id)} if pooled else {}
         rows = {
             key: Kept([row for stage_id in stage_ids if (row := self._metrics[key[0], stage_id])], pools.get((key[0], str(key[1]))))
             for key, stage_ids in stages.items()
+            if stage_ids
         }
-        afresh = [key for key in places if not question.stored or rows[key].row is None]
+        afresh = [key for key in rows if not question.stored or rows[key].row is None]
         computed = dict(zip(afresh, asked.of([places[key] for key in afresh]), strict=True))
-        found = {key: rows[key].numbers(place, question.clock, circles, computed.get(key)) for key, place in places.items()}
-        return found, lambda job, category: NOTHING.numbers(_unused(job, category, targets), question.clock, circles)
+        return {
+            key: rows.get(key, NOTHING).numbers(place, question.clock, self._circles, computed.get(key)) for key, place in places.items()
+        }
 
     def _place(self, job_id: int, ref: StageRef, stage_ids: Sequence[int]) -> Place:
         pooled = isinstance(ref.id, str)
@@ -249,8 +250,3 @@ class CellReader:
         place = None if ref.order is None else ref.order + 999 if pooled else ref.order
         job = self._by_id[job_id]
         return Place(job, tuple(stage_ids), ref.category, place, self._targets.target(job, stage_ids, ref.category))
-
-
-def _unused(job: Job, category: str, targets: Targets) -> Place:
-    """A cell nobody was ever in."""
-    return Place(job, (), category, None, targets.target(job, (), category))

@@ -92,6 +92,19 @@ class TestLimit:
             (5.0, "organization"),
         ]
 
+    def test_a_cell_nobody_was_ever_in_has_the_same_limit_when_the_past_is_asked_for(self, api: Client, job: Job, screen: Stage) -> None:
+        past(JobFactory(connector=job.connector, department="Engineering"), screen, 1, 20, ended_days_ago=40)
+        compute(job.organization)
+
+        def limit(**asked: str) -> object:
+            rows = api.get("/ats/heatmap", asked).json()["rows"]
+            (cells,) = (row["cells"] for row in rows if row["job"]["id"] == job.pk)
+            (found,) = (one["limit"] for one in cells if one["stage"]["id"] == "screen")
+            return found
+
+        assert limit() == limit(as_of=NOW.isoformat())
+        assert limit()["baseline_level"] == "department"  # type: ignore[index]
+
     def test_nineteen_exits_are_no_baseline(self, api: Client, job: Job, screen: Stage) -> None:
         past(job, screen, 2, 19, ended_days_ago=40)
         compute(job.organization)

@@ -11,12 +11,13 @@ from analytics.cells import Question, stage_ref
 from analytics.forecast_facts import ground_of
 from analytics.funnel import ways_of
 from analytics.heatmap import StageRef
-from analytics.milestones import WANTED, Milestones, milestones
+from analytics.milestones import WANTED, Milestones, Told, milestones
 from analytics.models import StageMetric, StageVisit
 from analytics.numbers import Asked, CellNumbers, Kept, Place
 from analytics.observed import SEEN_FIELDS, Seen
 from analytics.telling import Facts
-from ats.appointments import INBOUND, Appointments, Told, fold
+from ats import appointments
+from ats.appointments import INBOUND, Appointments
 from ats.models import APPOINTMENT, CATEGORY_RANK, Application, CandidateEvent, Job, Stage
 from connectors.events import MOVING_EVENTS, EventType, JobStatus, StageCategory
 
@@ -73,15 +74,16 @@ def _milestones(job: Job, visits: Sequence[Seen], question: Question) -> dict[in
     events = CandidateEvent.objects.filter(application__in=seen | without_stage, event_type__in=WANTED)
     if question.known_by is not None:
         events = events.filter(recorded_at__lte=question.known_by)
-    of: dict[int, list[tuple[str, datetime, bool]]] = {}
+    of: dict[int, list[Told]] = {}
     job_of: dict[int, int] = {}
     columns = ("application_id", "event_type", "occurred_at", "job_id", "metadata__direction")
     rows = events.order_by("application_id", *CandidateEvent.FOLD_ORDER).values_list(*columns)
     for application_id, event_type, at, job_id, direction in rows:
-        inbound = event_type == EventType.EMAIL_LOGGED and str(direction).lower() in INBOUND
-        of.setdefault(application_id, []).append((event_type, at, inbound))
         if job_id is not None and (event_type in MOVING_EVENTS or application_id not in job_of):
             job_of[application_id] = job_id
+        inbound = event_type == EventType.EMAIL_LOGGED and str(direction).lower() in INBOUND
+        here = (job_id or job_of.get(application_id, job.pk)) == job.pk
+        of.setdefault(application_id, []).append(Told(event_type, at, inbound, here))
     return {
         application_id: milestones(own)
         for application_id, own in of.items()
@@ -95,10 +97,10 @@ def _appointments(application_ids: Iterable[int], question: Question) -> dict[in
     if question.known_by is not None:
         events = events.filter(recorded_at__lte=question.known_by)
     columns = ("application_id", "event_type", "occurred_at", "provider_event_id", "actor_external_id", "metadata")
-    of: dict[int, list[Told]] = {}
+    of: dict[int, list[appointments.Told]] = {}
     for pk, kind, at, key, actor, metadata in events.order_by("application_id", *CandidateEvent.FOLD_ORDER).values_list(*columns):
-        of.setdefault(pk, []).append(Told(event_type=kind, at=at, key=key, actor=actor, metadata=metadata))
-    return {pk: fold(own) for pk, own in of.items()}
+        of.setdefault(pk, []).append(appointments.Told(event_type=kind, at=at, key=key, actor=actor, metadata=metadata))
+    return {pk: appointments.fold(own) for pk, own in of.items()}
 
 
 def _opened_at(job: Job, question: Question) -> datetime | None:

@@ -9,6 +9,7 @@ from analytics.clocks import Hold, cd
 from analytics.estimators import Stay, Unit
 from analytics.funnel import within
 from analytics.heatmap import Json
+from analytics.milestones import Milestones
 from analytics.observed import Seen
 from analytics.telling import CD, CUT, DONE, Facts, Parts, Span, Teller, application, visit
 
@@ -20,13 +21,23 @@ def first_action(teller: Teller, unit: Unit) -> Json:
     """M10: people still unanswered count as waiting."""
     facts, spans = teller.facts, []
     for application_id, own in facts.milestones.items():
-        if own.applied_at is None or not within(own.applied_at, facts.window):
-            spans.append(Span(application_id, None, "applied_not_known" if own.applied_at is None else "applied_outside_window"))
+        if reason := _not_applied(facts, own):
+            spans.append(Span(application_id, None, reason))
             continue
+        assert own.applied_at is not None
         end = min(own.acted_at or own.ended_at or facts.as_of, facts.as_of)
         kind = DONE if own.acted_at is not None else CUT if own.ended_at is not None else None
         spans.append(Span(application_id, Stay(_length(facts, own.applied_at, end, unit), kind)))
     return teller.quantiles("M10", spans, unit)
+
+
+def _not_applied(facts: Facts, own: Milestones) -> str | None:
+    """Why an application is no arrival of the window in this job; None: it is one."""
+    if own.applied_at is None:
+        return "applied_not_known"
+    if not own.applied_here:
+        return "applied_to_another_job"
+    return None if within(own.applied_at, facts.window) else "applied_outside_window"
 
 
 def _length(facts: Facts, since: datetime, until: datetime, unit: Unit) -> float:

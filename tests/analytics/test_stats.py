@@ -16,7 +16,7 @@ from analytics.calendars import holds_of
 from analytics.funnel import funnel, ways_of
 from analytics.heatmap import Window
 from analytics.milestone_stats import fill_days
-from analytics.milestones import milestones
+from analytics.milestones import Told, milestones
 from analytics.observed import Seen
 from ats.models import Application, CandidateEvent, Job, Stage
 from connectors.events import EventType, Precision, StageCategory
@@ -84,6 +84,7 @@ CREATED, MOVED, REJECTED, HIRED = (
     EventType.APPLICATION_REJECTED,
     EventType.APPLICATION_HIRED,
 )
+ACCEPTED = EventType.OFFER_ACCEPTED
 
 
 @pytest.fixture
@@ -425,17 +426,53 @@ def test_worked_example_h() -> None:
     assert fill_days(opened, accepted, [(datetime(2026, 3, 10, tzinfo=UTC), datetime(2026, 3, 20, tzinfo=UTC))]) == 35
 
 
+def happened(*events: tuple[str, float], here: bool = True) -> list[Told]:
+    return [Told(kind, NOW + timedelta(days=days), here=here) for kind, days in events]
+
+
 def test_hired_moved_back_and_hired_again_counts_the_last_hire() -> None:
-    events = [(kind, NOW + timedelta(days=days), False) for kind, days in ((CREATED, 0), (HIRED, 5), (MOVED, 6), (HIRED, 9))]
+    events = happened((CREATED, 0), (HIRED, 5), (MOVED, 6), (HIRED, 9))
 
     assert milestones(events).hired_at == NOW + timedelta(days=9)
     assert milestones(events[:3]).hired_at is None
 
 
+def test_an_acceptance_goes_with_the_hire_that_did_not_stand() -> None:
+    events = happened((CREATED, 0), (ACCEPTED, 4), (HIRED, 5), (MOVED, 6), (HIRED, 9))
+
+    assert milestones(events[:3]).hired_at == NOW + timedelta(days=4)
+    assert milestones(events[:4]).hired_at is None
+    assert milestones(events).hired_at == NOW + timedelta(days=9)
+    again = [*events[:4], *happened((ACCEPTED, 8), (HIRED, 9))]
+    assert milestones(again).hired_at == NOW + timedelta(days=8)
+
+
+@pytest.mark.parametrize("vanished", [EventType.APPLICATION_REMOVED, EventType.APPLICATION_CLOSED])
+def test_a_hire_put_away_later_stays_one(vanished: EventType) -> None:
+    assert milestones(happened((CREATED, 0), (HIRED, 5), (vanished, 30))).hired_at == NOW + timedelta(days=5)
+    assert milestones(happened((CREATED, 0), (ACCEPTED, 4), (vanished, 30))).hired_at is None
+
+
+def test_hired_as_told_twice_is_hired_once() -> None:
+    assert milestones(happened((CREATED, 0), (HIRED, 5), (HIRED, 8))).hired_at == NOW + timedelta(days=5)
+
+
 def test_an_accepted_offer_of_somebody_then_rejected_is_no_hire() -> None:
-    events = [(CREATED, NOW, False), (EventType.OFFER_ACCEPTED, NOW, False), (REJECTED, NOW + timedelta(days=1), False)]
+    events = happened((CREATED, 0), (ACCEPTED, 0), (REJECTED, 1))
 
     assert milestones(events).hired_at is None
+    assert milestones([*events, *happened((EventType.APPLICATION_REOPENED, 2))]).hired_at is None, "that offer is gone"
+
+
+def test_offers_and_hires_stay_with_their_job() -> None:
+    before = happened((CREATED, 0), (EventType.OFFER_SENT, 1), (ACCEPTED, 2), (HIRED, 3))
+    elsewhere = happened((EventType.APPLICATION_MOVED, 4), (EventType.OFFER_SENT, 5), (ACCEPTED, 6), (HIRED, 7), here=False)
+
+    left = milestones([*before, *elsewhere])
+    assert (left.hired_at, left.sent_at, left.ended_at) == (None, NOW + timedelta(days=1), NOW + timedelta(days=7))
+    arrived = milestones([one._replace(here=not one.here) for one in (*before, *elsewhere)])
+    assert (arrived.applied_at, arrived.applied_here) == (NOW, False)
+    assert (arrived.sent_at, arrived.hired_at) == (NOW + timedelta(days=5), NOW + timedelta(days=6))
 
 
 def test_worked_example_i() -> None:

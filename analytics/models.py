@@ -268,7 +268,11 @@ class StageMetric(CellStatistics):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["job", "stage"], name="stagemetric_cell")]
-        indexes = [models.Index(fields=["organization", "job"], name="stagemetric_dirty", condition=Q(dirty=True))]
+        indexes = [
+            models.Index(fields=["organization", "job"], name="stagemetric_dirty", condition=Q(dirty=True)),
+            # own numbers left for later, see analytics.services
+            models.Index(fields=["organization", "job"], name="stagemetric_behind", condition=Q(own_at__lt=models.F("computed_at"))),
+        ]
 
     def __str__(self) -> str:
         return f"Cell of job {self.job_id}, stage {self.stage_id}"

@@ -28,8 +28,10 @@ MOVES_WITH_TIME = "(open > 0 or own_n > 0 or window_entered > 0 or window_exited
 #: what ``store_curves.sql`` is filled in with
 STAGE_CELLS = {"metrics": "analytics_stagemetric", "refreshed": "refreshed", "step": "4", "sign": "", "clean": "dirty = false, "}
 CATEGORY_CELLS = {"metrics": "analytics_categorymetric", "refreshed": "refreshed_pool", "step": "-4", "sign": "-", "clean": ""}
-#: the 180 days a cell's own limit looks at are looked at again after this
-STALE_OWN = timedelta(hours=1)
+#: the 180 days a cell's own limit looks at are read again with its window, but not more often than this: a long import
+#: touches a cell again and again. What was left out then is caught up with as soon as it may be.
+OWN_RESTS = timedelta(minutes=1)
+BEHIND = "(own_at < computed_at and own_at < %(own_before)s)"
 
 
 def measure(batch: Batch) -> bool | None:
@@ -72,8 +74,9 @@ def _hit_by_job_status(cursor: CursorWrapper, job_ids: list[int]) -> list[int]:
 def refresh_cells(*, organization_id: int, as_of: datetime, aged: bool = True) -> list[tuple[int, int]]:
     """Recompute window counts and percentiles of dirty cells, at most ``CELLS_AT_ONCE``; returns their (job, stage) ids.
 
-    ``aged``: also of cells that time changes and whose numbers are older than ``STALE_CELL``. One refresher per
-    organization at a time: a second one leaves, for the first or the next sweep sees its cells too.
+    Also of cells whose own 180 days were left for later, and if ``aged`` of those that time changes and whose numbers
+    are older than ``STALE_CELL``. One refresher per organization at a time: a second one leaves, for the first or the
+    next sweep sees its cells too.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("select pg_try_advisory_xact_lock(%s, %s)", [_REFRESH_LOCK, organization_id])
@@ -83,15 +86,14 @@ def refresh_cells(*, organization_id: int, as_of: datetime, aged: bool = True) -
         cursor.execute(
             f"""insert into refreshed
                 select id, job_id, stage_id, %(as_of)s, coalesce(own_at < %(own_before)s, true) from analytics_stagemetric
-                where organization_id = %(organization)s and (dirty or %(aged)s and {MOVES_WITH_TIME} and computed_at < %(before)s)
+                where id = any(array({_to_refresh("id", aged=aged)}))
                 order by job_id, stage_id limit %(limit)s for update
                 returning job_id, stage_id""",  # noqa: S608 (no part comes from outside)
             {
                 "organization": organization_id,
                 "as_of": as_of,
-                "aged": aged,
                 "before": as_of - STALE_CELL,
-                "own_before": as_of - STALE_OWN,
+                "own_before": as_of - OWN_RESTS,
                 "limit": CELLS_AT_ONCE,
             },
         )
@@ -102,6 +104,16 @@ def refresh_cells(*, organization_id: int, as_of: datetime, aged: bool = True) -
             _store(cursor, STAGE_CELLS)
             _store(cursor, CATEGORY_CELLS)
         return picked
+
+
+def _to_refresh(column: str, *, aged: bool) -> str:
+    """Of which cells: those dirty and those behind have indexes of their own; the aged are looked for less often.
+
+    ``organization`` null: of every organization.
+    """
+    kinds = ["dirty", BEHIND, *([f"{MOVES_WITH_TIME} and computed_at < %(before)s"] if aged else [])]
+    own = "(%(organization)s::bigint is null or organization_id = %(organization)s)"
+    return " union ".join(f"select {column} from analytics_stagemetric where {own} and {kind}" for kind in kinds)  # noqa: S608
 
 
 def recompute_cells(cursor: CursorWrapper, *, organization_id: int, job_ids: Sequence[int], now: datetime, store: bool) -> int:
@@ -164,12 +176,9 @@ def refresh_dirty(*, aged: bool) -> int:
     """Refresh the cells of every organization that needs it, and tell the screens. Returns the number of cells."""
     total = 0
     with connection.cursor() as cursor:
-        # dirty rows have an index of their own; the aged are looked for less often
-        query = "select distinct organization_id from analytics_stagemetric where dirty"
-        if aged:
-            cursor.execute(query + f" or {MOVES_WITH_TIME} and computed_at < %s", [timezone.now() - STALE_CELL])
-        else:
-            cursor.execute(query)
+        now = timezone.now()
+        asked = {"organization": None, "before": now - STALE_CELL, "own_before": now - OWN_RESTS}
+        cursor.execute(_to_refresh("organization_id", aged=aged), asked)
         organizations = [row[0] for row in cursor.fetchall()]
     for organization_id in organizations:
         with transaction.atomic():

@@ -100,7 +100,7 @@ def scans(plan: Plan) -> Iterator[str]:
 
 
 #: partial indexes that hold only what is still to be done: read whole, and short however large their table
-SHORT_INDEXES = {"stagemetric_dirty", "batch_unfinished", "syncrun_unended"}
+SHORT_INDEXES = {"stagemetric_dirty", "stagemetric_behind", "batch_unfinished", "syncrun_unended"}
 
 
 def rows_read() -> dict[str, int]:

@@ -79,6 +79,24 @@ class TestLimit:
 
         assert (limit["value"], limit["source"], limit["baseline_level"], limit["n"]) == (10.0, "baseline", "job", 20)
 
+    def test_a_history_brought_in_piece_by_piece_is_caught_up_with(self, job: Job, screen: Stage) -> None:
+        """The 180 days rest for a minute after they were read; what came meanwhile must not wait for the cell to age."""
+        metric = StageMetric.objects.create(job=job, stage=screen, organization=job.organization, dirty=True)
+
+        def refreshed(seconds: float) -> tuple[int, int]:
+            services.refresh_cells(organization_id=job.organization_id, as_of=NOW + timedelta(seconds=seconds), aged=False)
+            metric.refresh_from_db()
+            return metric.n_exits, metric.own_n_exits
+
+        past(job, screen, 2, 5, ended_days_ago=40)
+        assert refreshed(0) == (5, 5)
+        past(job, screen, 1, 20, ended_days_ago=3)
+        StageMetric.objects.update(dirty=True)
+
+        assert refreshed(20) == (25, 5)
+        assert refreshed(70) == (25, 25)
+        assert services.refresh_cells(organization_id=job.organization_id, as_of=NOW + timedelta(seconds=200), aged=False) == []
+
     def test_a_department_stands_in_for_a_new_job_and_then_the_organization(self, api: Client, job: Job, screen: Stage) -> None:
         sibling = JobFactory(connector=job.connector, department="Engineering")
         cousin = JobFactory(connector=job.connector, department="Sales")

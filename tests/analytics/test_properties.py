@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from ats.models import Job
 from tests.analytics.test_derive_against_oracle import Tenant
 from tests.factories.accounts import member
 from tests.factories.analytics import StageVisitFactory
-from tests.oracles.histories import START, seeded_history
+from tests.oracles.histories import START, History, seeded_history
 
 pytestmark = pytest.mark.django_db
 
@@ -54,20 +55,31 @@ def answers(tenant: Tenant, question: Question) -> Any:
     )
 
 
-@pytest.mark.parametrize("seed", range(6))
+def telling_moments(history: History, rng: Random) -> list[datetime]:
+    """Just before and at the arrival of something that had happened long before; while something else was still unknown;
+    and some day."""
+    late = [event for event in history.events if recorded(event) - event.timestamp > timedelta(hours=1)]
+    one, other = rng.sample(late, 2)
+    unknown = other.timestamp + (recorded(other) - other.timestamp) / 2
+    return sorted([recorded(one) - timedelta(seconds=1), recorded(one), unknown, START + timedelta(days=rng.randint(3, 80))])
+
+
+@pytest.mark.parametrize("seed", range(4))
 def test_an_answer_about_the_past_is_the_answer_given_then(seed: int) -> None:
     history = seeded_history(seed, applications=40)
-    tenant, moment = Tenant(), START + timedelta(days=(3, 9, 20, 40, 60, 80)[seed])
-    tenant.absorb([event for event in history.events if recorded(event) <= moment])
-    measured_at(tenant, moment)
-    given = answers(tenant, Question(as_of=moment, clock=("bd", "cd")[seed % 2]))
+    tenant, given, clock = Tenant(), {}, ("bd", "cd")[seed % 2]
+    moments = telling_moments(history, Random(seed))
+    for since, moment in zip([datetime.min.replace(tzinfo=UTC), *moments], moments, strict=False):
+        tenant.absorb([event for event in history.events if since < recorded(event) <= moment])
+        measured_at(tenant, moment)
+        given[moment] = answers(tenant, Question(as_of=moment, clock=clock))
 
     for batch in history.batches(60):
         tenant.absorb(batch)
-    measured_at(tenant, moment + timedelta(days=100))
+    measured_at(tenant, START + timedelta(days=200))
 
-    again = answers(tenant, Question(as_of=moment, live=False, clock=("bd", "cd")[seed % 2]))
-    assert again == given
+    for moment in moments:
+        assert answers(tenant, Question(as_of=moment, live=False, clock=clock)) == given[moment], moment
 
 
 @pytest.mark.parametrize("seed", range(4))

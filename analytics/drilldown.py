@@ -15,9 +15,11 @@ from analytics.bands import Band, Yardstick
 from analytics.baselines import Targets, measure_with
 from analytics.calendars import JobClock, JobClocks
 from analytics.cells import Question, open_visits
+from analytics.estimators import Curve
 from analytics.heatmap import Ages, Json
 from analytics.models import CategoryMetric, StageMetric, StageVisit
 from analytics.numbers import Asked, Kept, Place
+from analytics.paces import course_of, told_pace
 from ats.models import Application, Job, Stage, candidate_name
 from ats.selectors import UNRESOLVED
 from connectors.events import Precision, StageCategory
@@ -170,7 +172,7 @@ def rows(
     *,
     troubled: bool = True,
 ) -> list[Json]:
-    """One page as the API tells it, each visit with the application's unresolved issues here; one query.
+    """One page as the API tells it, each visit with the person's pace and the application's unresolved issues here.
 
     ``visits``: of ``visits_in_cell``. ``troubled``: whether the cell has any unresolved issue; they are read only then.
     """
@@ -178,9 +180,10 @@ def rows(
     ages, names = ages_of(job, entered, question, clock), {stage.pk: str(stage) for stage in stages}
     on_clock, in_bd = ages.on(question.clock, entered), ages.bd(entered)
     issues = _issues(job, visits) if troubled else {}
+    course = course_of(job, list(names), question, clock) if visits else Curve.of(exits=())
     return [
         _row(visit, stage=names[visit.stage_id], age=age, unit=str(question.clock), band=str(measure.thresholds.band(age_bd)))
-        | {"issues": issues.get((visit.application_id, visit.stage_id), [])}
+        | {"pace": told_pace(course, age_bd), "issues": issues.get((visit.application_id, visit.stage_id), [])}
         for visit, age, age_bd in zip(visits, on_clock, in_bd, strict=True)
     ]
 

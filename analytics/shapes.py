@@ -269,6 +269,19 @@ class StageInCellSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
 
 
+class OwnPaceSerializer(serializers.Serializer[Any]):
+    """M05: the share of the stage's stays of 180 days that were over by this person's age. Null under 20 exits."""
+
+    definition_id = serializers.CharField()
+    value = serializers.FloatField(allow_null=True)
+    unit = serializers.CharField()
+    n = serializers.IntegerField()
+    n_exits = serializers.IntegerField()
+    n_open = serializers.IntegerField()
+    confidence = serializers.ChoiceField(choices=["none", "low", "ok"])
+    baseline_level = serializers.CharField(allow_null=True)
+
+
 class WaitingSerializer(serializers.Serializer[Any]):
     """One person waiting in a stage."""
 
@@ -281,6 +294,7 @@ class WaitingSerializer(serializers.Serializer[Any]):
     age_unit = serializers.ChoiceField(choices=["bd", "cd"])
     age_is_lower_bound = serializers.BooleanField(help_text="The visit began before we watched: show the age as ≥.")
     band = serializers.ChoiceField(choices=["fresh", "watch", "late", "critical"])
+    pace = OwnPaceSerializer()
     source = serializers.CharField(allow_blank=True)  # type: ignore[assignment]
     last_activity_at = serializers.DateTimeField(allow_null=True)
     last_event_at = serializers.DateTimeField(allow_null=True)

@@ -292,6 +292,30 @@ class TestDrilldown:
         assert row["source"] == "Referral"
         assert [(found["id"], found["severity"]) for found in row["issues"]] == [(issue.pk, "critical")]
 
+    def test_each_person_carries_the_share_of_past_stays_that_were_over_by_his_age(self, api: Client, job: Job) -> None:
+        screen, now = stage_of(job, "Phone screen"), timezone.now()
+
+        def paces() -> list[dict[str, Any]]:
+            return [row["pace"] for row in drilldown(api, job, "Phone screen")]
+
+        for number in range(19):
+            left = now - timedelta(days=40, hours=number)
+            StageVisitFactory(
+                job=job, stage=screen, began=left - timedelta(weeks=1), left_at=left, exit_kind="advanced", exit_precision="exact"
+            )
+        waiting(job, screen, days=14)
+        waiting(job, screen, days=1)
+        assert [(one["value"], one["baseline_level"], one["n_exits"]) for one in paces()] == [(None, None, 19)] * 2
+
+        left = now - timedelta(days=30)
+        StageVisitFactory(
+            job=job, stage=screen, began=left - timedelta(weeks=1), left_at=left, exit_kind="advanced", exit_precision="exact"
+        )
+        old, new = paces()
+        assert (old["value"], new["value"]) == (pytest.approx(100 * 20 / 21), 0.0), "of 21 who were there at 5 days, 20 left"
+        assert (old["definition_id"], old["unit"], old["n"], old["n_exits"], old["n_open"]) == ("M05", "%", 22, 20, 2)
+        assert old["baseline_level"] == "job"
+
     def test_who_left_is_not_listed(self, api: Client, job: Job) -> None:
         screen = stage_of(job, "Phone screen")
         StageVisitFactory(job=job, stage=screen, left_at=timezone.now(), exit_kind="advanced", exit_precision="exact")
@@ -396,8 +420,9 @@ class TestDrilldown:
             issue_about(waiting(job, screen, days=3))
         address = f"/ats/jobs/{job.pk}/stage/{screen.pk}/candidates"
         for size in (1, 12):
-            # session, user, memberships, changes, job, stages, targets, its cell, baselines, page, calendars, holds, issues
-            with django_assert_num_queries(13):
+            # session, user, memberships, changes, job, stages, targets, its cell, baselines, page, calendars, holds, issues;
+            # calendars, holds and stays of 180 days for the pace
+            with django_assert_num_queries(16):
                 assert len(api.get(address, {"page_size": size}).json()["results"]) == size
 
 

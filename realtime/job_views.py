@@ -11,6 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from analytics import drilldown
 from analytics.clocks import cd
 from analytics.drilldown import Wanted
+from analytics.explaining import exactly
 from analytics.past import as_known
 from analytics.pictures import cell_explained, job_picture
 from analytics.selectors import job_heatmap
@@ -147,7 +148,7 @@ def explain(request: HttpRequest, job_id: int, name: str) -> HttpResponse:
     position = selectors.position_of(found.organization)
     stages = _stages_called(found, name)
     lens = lens_of(request, found.organization)
-    told = cell_explained(found, stages, lens.question)
+    told = cell_explained(found, stages, exactly(lens.question))
     shown = told.included[:MOST_COUNTED]
     people = selectors.people_of(one.application_id for one in shown)
     cell = told.cells["bd"]

@@ -364,6 +364,18 @@ def test_an_explanation_names_the_people_behind_a_number(acme: Any, alice: Clien
     assert "Calendar days" in page
 
 
+def test_an_explanation_counts_as_many_stays_as_it_lists(acme: Any, alice: Client) -> None:
+    """What is remembered of a cell is a little behind; what is explained is not."""
+    job = acme.job()
+    for days in (3, 5, 200):
+        acme.apply(job, days_ago=days)
+
+    page = text_of(alice.get(f"/jobs/{job.pk}/stages/review/explain"))
+
+    assert "2 stays: 0 ended, 2 still going" in page
+    assert "Counted <small>2</small>" in page
+
+
 def test_a_persons_page_shows_their_way_and_what_happened(acme: Any, alice: Client) -> None:
     job = acme.job("Cartographer")
     application = acme.apply(job, days_ago=5)

@@ -86,7 +86,7 @@ def curve_chart(one: StageCurve, *, longest: float) -> CurveChart:
         stage=stage,
         path=_stairs([(time, share) for time, share, _, _ in drawn], last, end),
         band=_band(drawn, last, end),
-        marks=[(_round(100 * min(age, end) / end), _round(100 * (1 - curve.survival(age)))) for age in one.waiting],
+        marks=[(_round(100 * age / end), _round(100 * (1 - curve.survival(age)))) for age in one.waiting if age <= end],
         median=None if median.value is None else Tick(_round(100 * min(median.value, end) / end), text),
         median_text=text,
         sentence=_curve_sentence(one, text),
@@ -107,7 +107,7 @@ def _stairs(points: Sequence[tuple[float, float]], last: float, end: float) -> s
 
 
 def _band(points: Sequence[tuple[float, float, float, float]], last: float, end: float) -> str:
-    """The area between the upper and the lower 95 % band."""
+    """The area between the upper and the lower 95% band."""
     upper = _stairs([(time, high) for time, _, _, high in points], last, end)
     corners = [(time, low) for time, _, low, _ in points]
     back = [f"V{_round(100 * (1 - corners[-1][1]))}"]
@@ -179,10 +179,11 @@ def aging_chart(stages: Sequence[StageAges]) -> AgingChart | None:
         return None
     highest = max(max((person.age for one in stages for person in one.people), default=0), *(one.limit for one in stages))
     scale = [value for value in (0, 2, 10, 30, 60, 120, 250, 500, 1000, 2000) if value <= highest]
-    width = 100 / len(stages)
-    columns = [_aging_column(one, number * width, width, highest) for number, one in enumerate(stages)]
+    width = (100 - MARGIN) / len(stages)
+    columns = [_aging_column(one, MARGIN + number * width, width, highest) for number, one in enumerate(stages)]
     late, total = sum(one.late for one in columns), sum(one.count for one in columns)
-    sentence = f"{total} waiting in {sum(bool(one.count) for one in columns)} stages, {late} of them over the limit of their stage."
+    places = sum(bool(one.count) for one in columns)
+    sentence = f"{total} waiting in {places} {'stage' if places == 1 else 'stages'}, {late} of them over the limit of their stage."
     return AgingChart(columns, [Tick(height(math.sqrt(value), math.sqrt(highest)), _label(value)) for value in scale], sentence)
 
 
@@ -385,6 +386,15 @@ class Stretch:
     visit: Any
     #: shade by place in the pipeline, 0 to 5
     shade: int
+
+    @property
+    def middle(self) -> float:
+        return _round(self.left + self.width / 2)
+
+    @property
+    def named(self) -> bool:
+        """Whether the stage's name fits into it on a wide screen; a small one shows none."""
+        return self.width >= 0.75 * len(str(self.visit.stage))
 
 
 def stretches(visits: Sequence[Any], *, since: Any, until: Any, rank: Mapping[str, int]) -> list[Stretch]:

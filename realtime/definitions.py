@@ -13,11 +13,14 @@ class Definition:
 
 
 DEFINITIONS = (
-    Definition("M01", "Median and 85 % stay",
+    Definition("M01", "Median and 85% stay",
                "Half of all stays in a stage (or 85 of 100) are over after this many days. People still waiting count as “at least so "
                "long”, by the product-limit (Kaplan–Meier) curve; leaving them out would make a clogged stage look fast. “~” stands "
                "before a median of fewer than 20 ended stays, “>” where too few have left to know more than a lower bound; under 6 ended "
                "stays there is none."),
+    Definition("mean", "Mean stay",
+               "The average of the stays that have ended, calendar hours: to compare with the ATS's own report. It leaves out everybody "
+               "still waiting and follows every straggler, so no colour and no rule uses it."),
     Definition("M02", "Time to advance, time to reject",
                "The median of the stays that ended that way. It leaves out everybody still waiting, so read it beside M01."),
     Definition("M03", "Chance to advance",
@@ -28,7 +31,7 @@ DEFINITIONS = (
     Definition("M07", "Share that advances",
                "Of the applications that entered a stage in the window and are decided. The bounds beside it tell what it would be if "
                "nobody, or everybody, undecided advanced."),
-    Definition("M08", "Drop-off", "Of those decided: rejected or withdrawn without having advanced; 95 % interval after Wilson."),
+    Definition("M08", "Drop-off", "Of those decided: rejected or withdrawn without having advanced; 95% interval after Wilson."),
     Definition("M10", "Time to first action",
                "From application to the first thing a person did about it; those unanswered count as waiting."),
     Definition("M11", "Time to hire", "From application to the accepted offer, calendar days; hires of the window only."),
@@ -38,7 +41,7 @@ DEFINITIONS = (
     Definition("M19", "Delay", "The median of the last 30 days against 180 days of the same kind of stage in other jobs."),
     Definition("M20", "Days over limit",
                "Business days beyond the limit of their stage, summed over everybody waiting: what waiting costs. Jobs are sorted by it. "
-               "The limit is the target set for the stage, else the 85 % mark of the past 180 days (of the job, its department or the "
+               "The limit is the target set for the stage, else the 85% mark of the past 180 days (of the job, its department or the "
                "organization, whichever first has 20 ended stays), else a default."),
     Definition("M21", "Throughput", "Hires, or stays ended, per 28 days."),
     Definition("M24", "Heat",

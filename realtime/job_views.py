@@ -69,9 +69,11 @@ def _stage_row(cell: dict[str, Any]) -> dict[str, Any]:
     return {
         "square": presenting.square(cell),
         "bar": presenting.bar(cell["bands"]),
-        "p50": presenting.estimate(cell["p50"]),
-        "p85": presenting.estimate(cell["p85"]),
+        "p50": presenting.estimate_in_unit(cell["p50"]),
+        "p85": presenting.estimate_in_unit(cell["p85"]),
         "limit": presenting.limit_words(cell["limit"]),
+        "limit_days": presenting.number(cell["limit"]["value"]),
+        "longest": "" if cell["oldest_age"] is None else presenting.number(cell["oldest_age"]),
         "cell": cell,
     }
 
@@ -162,7 +164,7 @@ def explain(request: HttpRequest, job_id: int, name: str) -> HttpResponse:
         stage_key=name,
         stage_name=_stage_title(name, stages),
         cell=cell,
-        both=[(unit, told.cells[unit], {p: presenting.estimate(told.cells[unit][p]) for p in ("p50", "p85")}) for unit in ("bd", "cd")],
+        both=[(unit, told.cells[unit], _in_words(told.cells[unit])) for unit in ("bd", "cd")],
         square=presenting.square(cell),
         limit=presenting.limit_words(cell["limit"]),
         rests_on=presenting.stays(cell["p50"]),
@@ -172,6 +174,10 @@ def explain(request: HttpRequest, job_id: int, name: str) -> HttpResponse:
         reasons=[(presenting.REASONS.get(reason, reason), count) for reason, count in sorted(told.reasons.items())],
         excluded_total=len(told.excluded),
     )
+
+
+def _in_words(cell: dict[str, Any]) -> dict[str, str]:
+    return {mark: presenting.estimate_in_unit(cell[mark]) for mark in ("p50", "p85")}
 
 
 def _stages_called(job: Job, name: str) -> list[Stage]:

@@ -36,6 +36,11 @@ def estimate(quantile: Mapping[str, Any]) -> str:
     return "–"
 
 
+def estimate_in_unit(quantile: Mapping[str, Any]) -> str:
+    """``3.4 bd``: where durations on both clocks stand side by side."""
+    return estimate(quantile).replace(" d", f" {quantile['unit']}")
+
+
 def known(text: str) -> str:
     """Nothing rather than a dash: on the board emptiness is quieter."""
     return "" if text == "–" else text
@@ -101,10 +106,10 @@ LEVELS = {"job": "of this job", "department": "of the department", "organization
 
 
 def limit_words(limit: Mapping[str, Any]) -> str:
-    """``7.0 business days, the 85 % mark of the department (n = 120)``."""
+    """``7.0 business days, the 85% mark of the department (n = 120)``."""
     days = f"{'over ' if limit.get('is_lower_bound') else ''}{number(limit['value'])} business days"
     if limit["source"] == "baseline":
-        return f"{days}, the 85 % mark {LEVELS.get(limit.get('baseline_level') or '', 'of the past')} (n = {limit['n']})"
+        return f"{days}, the 85% mark {LEVELS.get(limit.get('baseline_level') or '', 'of the past')} (n = {limit['n']})"
     return f"{days}, {'the target set for it' if limit['source'] == 'target' else 'the default for this kind of stage'}"
 
 
@@ -117,7 +122,7 @@ def proof(cell: Mapping[str, Any]) -> list[str]:
     p50 = cell["p50"]
     if p50["n"]:
         between = (
-            f"; 95 % sure: {number(p50['low'])} to {'more' if p50['high'] is None else number(p50['high'])}"
+            f"; 95% sure: {number(p50['low'])} to {'more' if p50['high'] is None else number(p50['high'])}"
             if p50["low"] is not None
             else ""
         )
@@ -152,6 +157,10 @@ class Segment:
     count: int
     percent: float
     left: float = 0.0
+
+    @property
+    def meaning(self) -> str:
+        return BANDS[self.band]
 
     @property
     def middle(self) -> float:

@@ -38,7 +38,7 @@ const LEVELS = { job: "of this job", department: "of the department", organizati
 
 function limitWords(limit) {
   const days = `${limit.is_lower_bound ? "over " : ""}${number(limit.value)} business days`;
-  if (limit.source === "baseline") return `${days}, the 85 % mark ${LEVELS[limit.baseline_level] ?? "of the past"} (n = ${limit.n})`;
+  if (limit.source === "baseline") return `${days}, the 85% mark ${LEVELS[limit.baseline_level] ?? "of the past"} (n = ${limit.n})`;
   return `${days}, ${limit.source === "target" ? "the target set for it" : "the default for this kind of stage"}`;
 }
 
@@ -48,7 +48,7 @@ export function proof(cell) {
   const told = [`${byBand}. Limit ${limitWords(cell.limit)}.`];
   const p50 = cell.p50;
   if (p50.n) {
-    const between = p50.low === null ? "" : `; 95 % sure: ${number(p50.low)} to ${p50.high === null ? "more" : number(p50.high)}`;
+    const between = p50.low === null ? "" : `; 95% sure: ${number(p50.low)} to ${p50.high === null ? "more" : number(p50.high)}`;
     const cutOff = p50.n - p50.n_exits - p50.n_open;
     told.push(`Median from ${p50.n} stays: ${p50.n_exits} ended, ${p50.n_open} still going${cutOff ? `, ${cutOff} cut off` : ""}${between}.`);
   }

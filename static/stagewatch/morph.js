@@ -1,12 +1,12 @@
 // Makes one tree like another with as few changes as possible: what stays keeps its focus, scroll place and open
 // details, and a field somebody has changed keeps what they put in.
 
-const OWN = new Set(["open", "hidden", "aria-current"]); // belong to the person or to a script, not to the server
+const OWN = new Set(["open", "hidden", "aria-current", "aria-expanded"]); // belong to the person or to a script, not to the server
 
 const keyOf = (node) => (node.nodeType === Node.ELEMENT_NODE ? node.id || node.dataset.key || null : null);
 const alike = (a, b) => a.nodeType === b.nodeType && a.nodeName === b.nodeName && keyOf(a) === keyOf(b);
 const isOwn = (element, name) =>
-  name === "tabindex" || (OWN.has(name) && (element.localName === "details" || element.matches("[role=alert], [data-item]")));
+  name === "tabindex" || (OWN.has(name) && (element.localName === "details" || element.matches("[role=alert], [data-item], .tools")));
 
 function morphAttributes(before, after) {
   for (const { name } of [...before.attributes]) if (!after.hasAttribute(name) && !isOwn(before, name)) before.removeAttribute(name);

@@ -1,6 +1,7 @@
 // Before anything is drawn: the theme a person chose. Without a choice the page follows the system.
 (() => {
   const root = document.documentElement;
+  root.classList.add("scripted"); // what only scripts can open may start closed
   const words = { "": "Auto", light: "Light", dark: "Dark" };
   const chosen = () => {
     try {

@@ -68,6 +68,7 @@ def test_a_curve_beyond_the_axis_is_cut_at_it() -> None:
     chart = charts.curve_chart(curve_of([1.0, 2.0, 3.0, 400.0, 500.0, 600.0], []), longest=10)
 
     assert max(float(value) for value in re.findall(r"H(\d+(?:\.\d+)?)", chart.path)) == 100
+    assert charts.curve_chart(curve_of([1.0, 2.0, 3.0], [4.0, 400.0]), longest=10).marks == [(40.0, 60.0)]
 
 
 def test_a_curve_without_exits_says_so() -> None:
@@ -90,8 +91,9 @@ def test_every_person_is_a_dot_within_their_column_and_older_ones_stand_higher()
     assert all(column.left <= dot.across <= column.right for dot in column.dots)
     assert [dot.down for dot in column.dots] == sorted(dot.down for dot in column.dots)
     assert len({dot.across for dot in column.dots if dot.age == 3.0}) == 3
+    assert column.left == charts.MARGIN, "the limit's line begins beside the axis's words"
     assert (column.late, column.count) == (2, 6)
-    assert chart.sentence == "6 waiting in 1 stages, 2 of them over the limit of their stage."
+    assert chart.sentence == "6 waiting in 1 stage, 2 of them over the limit of their stage."
 
 
 def test_an_empty_job_draws_no_aging_chart() -> None:

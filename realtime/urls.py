@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from realtime import api, job_views, people_views, setup_views, sse, views
+from realtime import api, inbox_views, job_views, people_views, setup_views, sse, views
 
 urlpatterns = [
     path("realtime/updates", sse.updates, name="updates"),
@@ -14,8 +14,10 @@ urlpatterns = [
     path("jobs/<int:job_id>/stages/<path:name>/explain", job_views.explain, name="explain-page"),
     path("jobs/<int:job_id>/stages/<path:name>", job_views.stage, name="stage-page"),
     path("candidates/<int:candidate_id>", people_views.candidate, name="candidate-page"),
-    path("issues", views.issues, name="issues-page"),
-    path("tasks", views.tasks, name="tasks-page"),
+    path("issues", inbox_views.issues, name="issues-page"),
+    path("issues/<int:issue_id>", inbox_views.issue, name="issue-page"),
+    path("tasks", inbox_views.tasks, name="tasks-page"),
+    path("tasks/<int:task_id>", inbox_views.task, name="task-page"),
     path("setup", setup_views.setup, name="setup"),
     path("definitions", views.definitions, name="definitions-page"),
 ]

@@ -48,7 +48,7 @@ async function decide(item, name, call, undo) {
     const told = await call();
     item.dataset.version = told.version;
     item.classList.add("decided");
-    said.textContent = `${WORDS[name]}: ${item.querySelector("strong").textContent}`;
+    said.textContent = `${WORDS[name]}: ${item.querySelector("strong, h1").textContent}`;
     toast(`${WORDS[name]}.`, undo && (() => undo(told.version)));
     if (item.contains(document.activeElement) || document.activeElement === document.body) select(next ?? null);
     refreshSoon();

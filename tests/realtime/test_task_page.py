@@ -32,4 +32,4 @@ def test_what_is_due_comes_first_and_of_those_due_together_the_gravest(acme: Any
 
     shown = client.get("/tasks").content.decode()
 
-    assert re.findall(r"<strong>(.+?)</strong>", shown) == ["Due", "Critical", "High", "Medium", "Low"]
+    assert re.findall(r"<strong><a [^>]+>(.+?)</a></strong>", shown) == ["Due", "Critical", "High", "Medium", "Low"]

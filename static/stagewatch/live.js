@@ -4,7 +4,7 @@ import "./board.js";
 import { patchRow, patchSums } from "./cells.js";
 import "./inbox.js";
 import { fetchPage, onSettled, refreshLater, refreshSoon, seldom } from "./pages.js";
-import "./panel.js";
+import { heard as panelHeard } from "./panel.js";
 
 const body = document.body;
 const organization = body.dataset.organization;
@@ -16,7 +16,7 @@ let comeBack = null;
 onSettled(() => (number = Math.max(number, Number(body.dataset.number))));
 
 // What a page has to hear of: cells and runs, and on the inboxes what is decided elsewhere.
-const TYPES = { "/issues": "issue,job,sync", "/tasks": "task,job,sync" };
+const TYPES = { "issues-page": "issue,job,sync", "issue-page": "issue,task,job,sync", "tasks-page": "task,job,sync" };
 
 // --- the line ---------------------------------------------------------------------------------------
 function connect() {
@@ -24,7 +24,7 @@ function connect() {
   address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
   address.searchParams.set("organization", organization);
   address.searchParams.set("after", number);
-  address.searchParams.set("types", TYPES[location.pathname] ?? "job,sync");
+  address.searchParams.set("types", TYPES[body.dataset.page] ?? "job,sync");
   const socket = new WebSocket(address);
   let heartbeat = 15;
   const listen = () => {
@@ -64,7 +64,8 @@ function off(code) {
     pill("off", "Your access has ended; log in again");
     return;
   }
-  pill("off", `Live off since ${offSince.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}, trying again`);
+  const why = code === 4429 ? "too many pages of yours are open" : "trying again";
+  pill("off", `Live off since ${offSince.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}, ${why}`);
   const pause = Math.min(30_000, 500 * 2 ** waits) * (0.75 + Math.random() / 2);
   waits += 1;
   setTimeout(() => (waits % 4 === 0 ? askWhetherLoggedIn() : connect()), pause);
@@ -99,6 +100,7 @@ function hear(message) {
 }
 
 function jobHeard(message) {
+  panelHeard(message.job.id);
   if (body.dataset.live === "patch") patch(message);
   else if (body.dataset.live === "refresh" && (!body.dataset.job || body.dataset.job === String(message.job.id))) {
     if (document.querySelector(".board + .pages")) refreshLater();

@@ -41,13 +41,17 @@ function show(fresh) {
   for (const settle of settlers) settle();
 }
 
+// What is behind the # belongs to the panel and to places within a page.
+const address = () => location.pathname + location.search;
+let shown = address();
+
 let underway = null;
 export async function refresh() {
   if (underway) return; // the person is on the way to another page
-  const here = location.href;
+  const here = address();
   try {
     const fresh = await fetchPage(here);
-    if (here === location.href && !underway) show(fresh);
+    if (here === address() && !underway) show(fresh);
   } catch {
     setTimeout(refreshSoon, 5_000);
   }
@@ -57,18 +61,19 @@ export const refreshSoon = seldom(3_000, refresh);
 export const refreshLater = seldom(20_000, refresh);
 
 // Goes to another state of the same page: the address says all of it.
-export async function go(address, { push = true } = {}) {
+export async function go(wanted, { push = true } = {}) {
   underway?.abort();
   const mine = (underway = new AbortController());
   const main = document.querySelector("main");
   main.setAttribute("aria-busy", "true");
   try {
-    const fresh = await fetchPage(address, mine.signal);
-    if (push) history.pushState(null, "", address);
+    const fresh = await fetchPage(wanted, mine.signal);
+    if (push) history.pushState(null, "", wanted);
+    shown = address();
     document.title = fresh.title;
     show(fresh);
   } catch (error) {
-    if (error.name !== "AbortError") location.href = address;
+    if (error.name !== "AbortError") location.href = wanted;
   } finally {
     if (underway === mine) {
       underway = null;
@@ -79,10 +84,10 @@ export async function go(address, { push = true } = {}) {
 
 // The address a form leads to, without what was left empty.
 export function addressOf(form) {
-  const address = new URL(form.action || location.pathname, location.href);
-  address.search = "";
-  for (const [name, value] of new FormData(form)) if (value !== "") address.searchParams.set(name, value);
-  return address.href;
+  const wanted = new URL(form.action || location.pathname, location.href);
+  wanted.search = "";
+  for (const [name, value] of new FormData(form)) if (value !== "") wanted.searchParams.set(name, value);
+  return wanted.href;
 }
 
 document.addEventListener("submit", (event) => {
@@ -100,7 +105,12 @@ document.addEventListener("click", (event) => {
   go(link.href);
   if (link.closest(".pages")) document.getElementById("main").focus({ preventScroll: false });
 });
-addEventListener("popstate", () => go(location.href, { push: false }));
+document.addEventListener("click", ({ target }) => {
+  if (target.matches?.(".tools")) target.ariaExpanded = String(target.ariaExpanded !== "true");
+});
+addEventListener("popstate", () => {
+  if (address() !== shown) go(location.href, { push: false });
+});
 
 // The slider speaks days ago; the date beside it is what the address holds.
 document.addEventListener("input", ({ target }) => {

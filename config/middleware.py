@@ -10,6 +10,7 @@ from typing import Any
 from asgiref.sync import iscoroutinefunction
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.utils.decorators import sync_and_async_middleware
 
 from config import correlation, tracing
@@ -95,9 +96,7 @@ def content_policy(get_response: Callable[[HttpRequest], Any]) -> Callable[[Http
 def locked_out(request: HttpRequest, credentials: Any = None, *args: Any, **kwargs: Any) -> HttpResponse:
     """The answer to one guess too many; says the same whether the name exists or not."""
     minutes = int(settings.AXES_COOLOFF_TIME.total_seconds() // 60)
-    return HttpResponse(
-        f"Too many failed attempts to log in. Try again in {minutes} minutes, or ask an administrator to reset your password.",
-        status=429,
-        content_type="text/plain",
-        headers={"Retry-After": str(minutes * 60)},
-    )
+    sentence = f"Too many failed attempts to log in. Try again in {minutes} minutes, or ask an administrator to reset your password."
+    response = render(request, "locked.html", {"sentence": sentence}, status=429)
+    response["Retry-After"] = str(minutes * 60)
+    return response

@@ -282,6 +282,7 @@ UNFOLD = {
     "DASHBOARD_CALLBACK": "triggers.landing.dashboard",
     "SIDEBAR": {"navigation": "config.navigation.sidebar", "show_all_applications": True, "show_search": False},
     "STYLES": [lambda request: static_address("stagewatch/admin.css")],
+    "SCRIPTS": [lambda request: static_address("stagewatch/admin.js")],
     "COLORS": {  # the heatmap's orange
         "primary": {
             "50": "oklch(98% .016 73.684)", "100": "oklch(95.4% .038 75.164)", "200": "oklch(90.1% .076 70.697)",

@@ -1,4 +1,5 @@
-"""Every page, in light and dark, before axe-core's rules for WCAG 2.2 AA and its best practices; and without a mouse."""
+"""Every page and state, in light and dark, wide and on a phone, before axe-core's rules for WCAG 2.2 AA and its best practices;
+and without a mouse."""
 
 from __future__ import annotations
 
@@ -9,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.template.loader import render_to_string
 from django.utils import timezone
 
-from connectors.models import SyncRun
-from issues.models import Issue, Severity
+from accounts.models import Membership
+from ats.models import Job, Stage
+from connectors.models import Connector, SyncRun
+from issues.models import Issue, IssueTransition, Severity
 from tests.browser import Browser, Page
 from tests.realtime.tenants import session_of
 from triggers.models import Task
@@ -24,6 +28,12 @@ RULES = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "
 CHECK = f"""axe.run(document, {{runOnly: {json.dumps(RULES)}, resultTypes: ['violations']}}).then(found =>
     found.violations.map(one => one.id + ': ' + one.help + ' ' + one.nodes.slice(0, 3).map(node => node.html.slice(0, 160)
         + ' ' + (node.failureSummary ?? '').slice(0, 240)).join(' | ')))"""
+
+#: Where the focus is: tag, class and name, and how it shows.
+STOP = """(() => { const here = document.activeElement;
+    const mark = here.matches('.segments input') ? here.nextElementSibling : here;
+    return [here.tagName, here.getAttribute('class') ?? '', here.name ?? '', getComputedStyle(mark).outlineStyle,
+            parseFloat(getComputedStyle(mark).outlineWidth)]; })()"""
 
 PATHS: dict[str, Callable[[Any], str]] = {
     "heatmap": lambda w: "/",
@@ -41,7 +51,23 @@ PATHS: dict[str, Callable[[Any], str]] = {
     "definitions": lambda w: "/definitions",
     "setup": lambda w: "/setup",
     "nothing here": lambda w: "/jobs/999999999",
+    "job of the past": lambda w: f"/jobs/{w['job'].pk}?as_of={(timezone.now() - timedelta(days=20)).date()}&clock=cd",
+    "paused job": lambda w: f"/jobs/{w['paused'].pk}",
+    "people of a band": lambda w: f"/jobs/{w['job'].pk}/stages/review?band=critical",
+    "an address nobody can answer": lambda w: "/?as_of=nonsense",
+    "issue": lambda w: f"/issues/{w['issue'].pk}",
+    "group of issues": lambda w: f"/issues/{w['group'].pk}",
+    "task": lambda w: f"/tasks/{w['task'].pk}",
 }
+#: Width, height, and whether it is a phone.
+WIDE, PHONE = (1280, 900, False), (360, 740, True)
+
+
+def looking(page: Page, scheme: str, screen: tuple[int, int, bool]) -> None:
+    page.load_beside(AXE)
+    page.prefer(color_scheme=scheme, reduced_motion="reduce")
+    width, height, mobile = screen
+    page.size(width, height, mobile=mobile)
 
 
 @pytest.fixture
@@ -63,30 +89,48 @@ def world(acme: Any) -> dict[str, Any]:
             organization=acme.organization, issue=issue, title=f"Look at case {number}", priority=severity,
             due_at=now + timedelta(days=number - 1), created_at=now,
         )  # fmt: skip
+    group = Issue.objects.create(
+        organization=acme.organization, issue_type="idle_candidate", fingerprint="group", job=job, stage=acme.review, severity="high",
+        score=66, sentence="2 people have been left idle in Review.", is_group=True, detected_at=now, opened_at=now, last_seen_at=now,
+        evidence={"people": 2, "limit": {"value": 5, "unit": "bd", "source": "default"}},
+    )  # fmt: skip
+    Issue.objects.filter(fingerprint__in=("f0", "f1")).update(group=group)
+    IssueTransition.objects.create(issue=issue, status_to="open", reason="found by its rule", at=now)
     acme.connector.status, acme.connector.fresh_at = "broken", now - timedelta(hours=5)
     acme.connector.save()
     SyncRun.objects.create(connector=acme.connector, mode="import", state="running", fetched=412)
-    return {"job": job, "empty": acme.job("Nobody's job"), "application": applications[0]}
+    return {
+        "job": job, "paused": paused, "empty": acme.job("Nobody's job"), "application": applications[0], "issue": issue, "group": group,
+        "task": Task.objects.get(issue=issue),
+    }  # fmt: skip
 
 
+@pytest.mark.parametrize("screen", [WIDE, PHONE], ids=["wide", "phone"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_page_breaks_a_rule(world: dict[str, Any], address: str, page: Page, scheme: str) -> None:
-    page.load_beside(AXE)
-    page.prefer(color_scheme=scheme, reduced_motion="reduce")
+def test_no_page_breaks_a_rule(world: dict[str, Any], address: str, page: Page, scheme: str, screen: tuple[int, int, bool]) -> None:
+    looking(page, scheme, screen)
 
     found = {}
     for name, path in PATHS.items():
         page.open(address + path(world))
         found[name] = page.run(CHECK)
+        if page.run("document.documentElement.scrollWidth > innerWidth"):
+            found[name].append("wider than its screen")
 
     assert {name: faults for name, faults in found.items() if faults} == {}
 
 
+@pytest.mark.parametrize("screen", [WIDE, PHONE], ids=["wide", "phone"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_what_opens_over_a_page_breaks_no_rule(world: dict[str, Any], address: str, page: Page, scheme: str) -> None:
-    page.load_beside(AXE)
-    page.prefer(color_scheme=scheme, reduced_motion="reduce")
+def test_what_opens_over_a_page_breaks_no_rule(
+    world: dict[str, Any], address: str, page: Page, scheme: str, screen: tuple[int, int, bool]
+) -> None:
+    looking(page, scheme, screen)
     page.open(address)
+    if screen == PHONE:
+        page.run("document.getElementById('tools').click()")
+        page.wait_for("document.querySelector('.filters').checkVisibility()")
+        assert page.run(CHECK) == []
 
     page.run("document.querySelector('.board a.cell').click()")
     page.wait_for("document.querySelector('#panel .people') !== null")
@@ -95,6 +139,9 @@ def test_what_opens_over_a_page_breaks_no_rule(world: dict[str, Any], address: s
     page.wait_for("!document.getElementById('panel').open")
     page.press("?")
     page.wait_for("document.getElementById('keys').open")
+    assert page.run(CHECK) == []
+    page.press("Escape")
+    page.run("document.body.classList.add('stale-stream'); document.getElementById('live').dataset.state = 'off'")
     assert page.run(CHECK) == []
 
 
@@ -114,6 +161,91 @@ def test_the_doors_break_no_rule(address: str, chromium: Browser, acme: Any) -> 
     page.close()
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_refusal_breaks_a_rule(address: str, chromium: Browser, acme: Any, scheme: str) -> None:
+    """Too little right, a form too old, too many attempts, a mistake of ours: what is answered where no page is."""
+    page = chromium.page()
+    looking(page, scheme, PHONE)
+    page.log_in(address, session_of(acme.member("alice")))
+    page.open(f"{address}/setup")
+    assert page.run(CHECK) == []
+    token = "document.querySelector('[name=csrfmiddlewaretoken]').value"
+    show = ".then(answer => answer.text()).then(text => { document.open(); document.write(text); document.close(); })"
+    page.run(f"fetch('/setup', {{method: 'POST', body: new URLSearchParams({{csrfmiddlewaretoken: {token}, step: 'sync'}})}}){show}")
+    page.wait_for("document.querySelector('h1')?.textContent === 'Your role does not allow this'")
+    assert page.run(CHECK) == []
+    page.run(f"fetch('/setup', {{method: 'POST'}}){show}")
+    page.wait_for("document.querySelector('h1')?.textContent === 'This form is too old'")
+    assert page.run(CHECK) == []
+    for template in ("400.html", "500.html", "locked.html"):
+        page.run(f"Promise.resolve(new Response({json.dumps(render_to_string(template, {'sentence': 'Come back later.'}))})){show}")
+        page.wait_for("document.readyState === 'complete'")
+        assert page.run(CHECK) == [], template
+    page.close()
+
+
+@pytest.mark.parametrize("screen", [WIDE, PHONE], ids=["wide", "phone"])
+def test_no_step_of_the_first_ones_breaks_a_rule(address: str, page: Page, acme: Any, screen: tuple[int, int, bool]) -> None:
+    looking(page, "dark" if screen == PHONE else "light", screen)
+    Membership.objects.update(role="admin")
+    connector = acme.connector
+    for state in ("connect", "fetching", "refused", "stages"):
+        if state == "connect":
+            Connector.objects.all().delete()
+        elif state == "fetching":
+            connector.pk = None
+            connector.save()
+            run = SyncRun.objects.create(connector=connector, mode="full", state="running", fetched=412)
+        elif state == "refused":
+            SyncRun.objects.filter(pk=run.pk).update(state="failed", error="The key was refused.")
+            Connector.objects.update(status="broken", provider="bamboohr")
+        else:
+            Connector.objects.update(status="active", fresh_at=timezone.now())
+            Stage.objects.create(organization=acme.organization, connector=connector, external_id="x", name="Coffee", category="unmapped")
+            Job.objects.create(organization=acme.organization, connector=connector, external_id="j", title="Watchmaker")
+        page.open(f"{address}/setup")
+        assert page.run(CHECK) == [], state
+        assert page.run("document.documentElement.scrollWidth <= innerWidth"), state
+
+
+@pytest.mark.parametrize("screen", [WIDE, PHONE], ids=["wide", "phone"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_of_the_admin_s_day_breaks_a_rule(
+    world: dict[str, Any], acme: Any, address: str, chromium: Browser, scheme: str, screen: tuple[int, int, bool]
+) -> None:
+    page = chromium.page()
+    looking(page, scheme, screen)
+    root = acme.member("root", role="admin")
+    root.is_staff = root.is_superuser = True
+    root.save()
+    page.log_in(address, session_of(root))
+    found = {}
+    for path in ("/admin/", "/admin/issues/issue/", f"/admin/issues/issue/{world['issue'].pk}/change/", "/admin/triggers/task/"):
+        page.open(address + path)
+        page.wait_for("document.getElementById('main')?.getAttribute('role') === 'main'")
+        found[path] = page.run(CHECK)
+    page.close()
+
+    assert {path: faults for path, faults in found.items() if faults} == {}
+
+
+def test_every_page_can_be_walked_with_the_keyboard_alone(world: dict[str, Any], address: str, page: Page) -> None:
+    """Tab comes in at the skip link, shows where it is at each stop, and comes out at the other end."""
+    for name, path in PATHS.items():
+        page.open(address + path(world))
+        page.run("document.activeElement.blur()")
+        stops = []
+        while len(stops) < 200:
+            page.press("Tab")
+            at = page.run(STOP)
+            if at[0] == "BODY":
+                break
+            stops.append(at)
+        assert 3 < len(stops) < 200, name
+        assert stops[0][1] == "skip", name
+        assert [at for at in stops if at[3] == "none" or at[4] < 2] == [], name
+
+
 def test_everything_can_be_reached_and_seen_with_the_keyboard_alone(world: dict[str, Any], address: str, page: Page) -> None:
     """Tab walks through all controls once, each shows its focus, and the heatmap is one stop among them with its explanation."""
     page.open(address)
@@ -121,10 +253,7 @@ def test_everything_can_be_reached_and_seen_with_the_keyboard_alone(world: dict[
     seen = []
     for _ in range(60):
         page.press("Tab")
-        at = page.run("""(() => { const here = document.activeElement;
-            const mark = here.matches('.segments input') ? here.nextElementSibling : here;
-            return [here.tagName, here.className, here.name ?? '', getComputedStyle(mark).outlineStyle,
-                    parseFloat(getComputedStyle(mark).outlineWidth)]; })()""")
+        at = page.run(STOP)
         if at[0] == "BODY":
             break
         seen.append(at)
@@ -152,12 +281,13 @@ def test_a_panel_keeps_the_focus_and_gives_it_back(world: dict[str, Any], addres
 
 def test_nothing_moves_for_those_who_asked_for_that(world: dict[str, Any], address: str, page: Page) -> None:
     page.prefer(reduced_motion="reduce")
-    page.open(address)
 
     moving = """[...document.querySelectorAll('*')].filter(one => { const style = getComputedStyle(one);
         return style.animationName !== 'none' || parseFloat(style.transitionDuration) > 0; }).map(one => one.className)"""
-    page.run("document.querySelector('a.cell').classList.add('changed')")
-    assert page.run(moving) == []
+    for path in PATHS.values():
+        page.open(address + path(world))
+        page.run("document.querySelector('a.cell')?.classList.add('changed')")
+        assert page.run(moving) == []
 
 
 def test_targets_are_large_enough(world: dict[str, Any], address: str, page: Page) -> None:

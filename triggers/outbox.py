@@ -213,7 +213,8 @@ def _compose(row: Notification, now: datetime) -> Message | None:
     if not told:
         return None
     compose = wording.digest_message if row.kind == Notification.Kind.DIGEST else wording.tasks_message
-    link = f"{settings.PUBLIC_URL}/tasks" if settings.PUBLIC_URL else ""
+    place = f"/tasks/{told[0].task_id}" if len(told) == 1 else "/tasks"
+    link = f"{settings.PUBLIC_URL}{place}" if settings.PUBLIC_URL else ""
     return compose(told, now=now, zone=row.channel.organization.time_zone, link=link, named=row.recipient_id is None)
 
 

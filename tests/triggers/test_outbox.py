@@ -88,6 +88,21 @@ def test_a_room_hears_of_everything_in_one_message(acme: Organization, rita: Use
     assert (row.state, row.attempts, row.subject) == (State.SENT, 1, payload["title"])
 
 
+def test_a_message_of_one_task_leads_to_it_and_of_many_to_the_list(
+    acme: Organization, rita: User, receiver: WebReceiver, settings: Any
+) -> None:
+    settings.PUBLIC_URL = "https://stagewatch.example"
+    ChannelFactory(organization=acme, address=receiver.address)
+    one = task_of(acme, rita)
+
+    announce(acme, one)
+    announce(acme, task_of(acme, rita), task_of(acme, rita))
+    deliver()
+
+    first, second = (payload["message"].splitlines()[-1] for _, _, payload in receiver.heard)
+    assert (first, second) == (f"https://stagewatch.example/tasks/{one.pk}", "https://stagewatch.example/tasks")
+
+
 def test_mail_goes_to_each_person_and_only_theirs(acme: Organization, rita: User, settings: Any) -> None:
     henry = member(acme, username="henry")
     ChannelFactory(organization=acme, kind="email")

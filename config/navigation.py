@@ -65,9 +65,10 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     registered = {f"{model._meta.app_label}_{model._meta.model_name}": one for model, one in admin.site._registry.items()}
     groups: list[dict[str, Any]] = []
     for number, (title, entries) in enumerate(GROUPS):
-        items: list[dict[str, Any]] = (
-            [{"title": "The day's numbers", "icon": "today", "link": reverse("admin:index")}] if number == 0 else []
-        )
+        items: list[dict[str, Any]] = []
+        if number == 0:
+            items.append({"title": "Heatmap", "icon": "grid_view", "link": reverse("board"), "active": False})
+            items.append({"title": "The day's numbers", "icon": "today", "link": reverse("admin:index")})
         for name, icon, model, query, badge in entries:
             page = registered.get(model)
             if page is None or not page.has_view_permission(request):

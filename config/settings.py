@@ -279,6 +279,8 @@ UNFOLD = {
     "SITE_TITLE": "Stagewatch",
     "SITE_HEADER": "Stagewatch",
     "SITE_URL": "/",
+    "SITE_ICON": lambda request: static_address("stagewatch/icon.svg"),
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static_address("stagewatch/icon.svg")}],
     "DASHBOARD_CALLBACK": "triggers.landing.dashboard",
     "SIDEBAR": {"navigation": "config.navigation.sidebar", "show_all_applications": True, "show_search": False},
     "STYLES": [lambda request: static_address("stagewatch/admin.css")],

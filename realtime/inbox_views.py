@@ -19,7 +19,7 @@ from issues.models import RULE_LABELS, Issue, Severity
 from issues.selectors import issues_of, listed, to_decide, with_history
 from issues.selectors import with_subjects as issues_with_subjects
 from realtime import selectors
-from realtime.frame import looked_at, own_organization, page
+from realtime.frame import as_csv, looked_at, own_organization, page, wants_csv
 from realtime.job_views import events_told
 from triggers.models import Task
 from triggers.selectors import GRAVEST_FIRST, tasks_of
@@ -41,8 +41,10 @@ def issues(request: HttpRequest) -> HttpResponse:
     position = selectors.position_of(organization)
     own = listed(issues_of(request.user).filter(organization=organization))
     asked = {name: request.GET.get(name, "")[:100] for name in ("view", "severity", "issue_type", "job", "stage")}
-    narrowed = _narrowed(own, asked)
-    shown = Paginator(issues_with_subjects(narrowed).order_by("-score", "pk"), ROWS_PER_PAGE).get_page(request.GET.get("page"))
+    found = issues_with_subjects(_narrowed(own, asked)).order_by("-score", "pk")
+    if wants_csv(request):
+        return as_csv("issues", (_issue_row(one) for one in found))
+    shown = Paginator(found, ROWS_PER_PAGE).get_page(request.GET.get("page"))
     context = {
         "issues": shown,
         "asked": asked,
@@ -54,6 +56,23 @@ def issues(request: HttpRequest) -> HttpResponse:
         "filtered": any(asked.values()),
     }
     return page(request, "realtime/issues.html", organization, position=position, **context)
+
+
+def _issue_row(one: Issue) -> dict[str, Any]:
+    candidate = one.application.candidate if one.application else None
+    return {
+        "id": one.pk,
+        "severity": one.severity,
+        "score": one.score,
+        "status": one.status,
+        "issue_type": one.issue_type,
+        "sentence": one.sentence,
+        "job": str(one.job or ""),
+        "stage": str(one.stage or ""),
+        "candidate": str(candidate or ""),
+        "detected_at": one.detected_at,
+        "snoozed_until": one.snoozed_until,
+    }
 
 
 def _narrowed(found: Any, asked: dict[str, str]) -> Any:
@@ -123,6 +142,25 @@ def tasks(request: HttpRequest) -> HttpResponse:
     mine = "mine" in request.GET
     if mine:
         found = found.filter(assignee=request.user.pk)
-    shown = Paginator(tasks_with_subjects(found).order_by("due_at", GRAVEST_FIRST, "pk"), ROWS_PER_PAGE).get_page(request.GET.get("page"))
+    found = tasks_with_subjects(found).order_by("due_at", GRAVEST_FIRST, "pk")
+    if wants_csv(request):
+        return as_csv("tasks", (_task_row(one) for one in found))
+    shown = Paginator(found, ROWS_PER_PAGE).get_page(request.GET.get("page"))
     context = {"tasks": shown, "mine": mine, "now": timezone.now(), "people": _colleagues(organization)}
     return page(request, "realtime/tasks.html", organization, position=position, **context)
+
+
+def _task_row(one: Task) -> dict[str, Any]:
+    about = one.issue
+    return {
+        "id": one.pk,
+        "priority": one.priority,
+        "status": one.status,
+        "title": one.title,
+        "assignee": str(one.assignee or ""),
+        "due_at": one.due_at,
+        "job": str(about.job or ""),
+        "stage": str(about.stage or ""),
+        "candidate": str(about.application.candidate if about.application else ""),
+        "issue": about.pk,
+    }

@@ -242,7 +242,7 @@ def test_every_page_can_be_walked_with_the_keyboard_alone(world: dict[str, Any],
                 break
             stops.append(at)
         assert 3 < len(stops) < 200, name
-        assert stops[0][1] == "skip", name
+        assert stops[0][1] == "skip" or page.run("location.hash"), f"{name}: Tab begins at the skip link, or behind what the address names"
         assert [at for at in stops if at[3] == "none" or at[4] < 2] == [], name
 
 

@@ -97,6 +97,21 @@ def test_the_issues_of_a_stage_are_those_its_number_counts(acme: Any, alice: Cli
     assert f"in {job} › Review" in shown
 
 
+def test_what_an_inbox_shows_can_be_taken_along(acme: Any, alice: Client) -> None:
+    job = acme.job("Watchmaker")
+    issue = trouble(acme, job=job, application=acme.apply(job), sentence="=1+1")
+    trouble(acme, job=job, severity="low", sentence="Hidden by the filter.")
+    Task.objects.create(organization=acme.organization, issue=issue, title="Call them", priority="high", created_at=timezone.now())
+
+    issues = alice.get("/issues?severity=high&format=csv").content.decode().splitlines()
+    tasks = alice.get("/tasks?format=csv").content.decode().splitlines()
+
+    assert len(issues) == len(tasks) == 2
+    assert issues[0].startswith("id,severity,score")
+    assert issues[1].split(",")[5:9] == ["'=1+1", "Watchmaker", "Review", "Grace Hopper"], "a sentence never computes"
+    assert "Call them" in tasks[1]
+
+
 def test_an_issue_of_a_stage_without_a_job_is_listed(acme: Any, alice: Client) -> None:
     trouble(acme, issue_type="unmapped_status", sentence="Nobody said what this stage is.")
 

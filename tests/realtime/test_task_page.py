@@ -32,4 +32,5 @@ def test_what_is_due_comes_first_and_of_those_due_together_the_gravest(acme: Any
 
     shown = client.get("/tasks").content.decode()
 
+    assert "Now: Waits too long." in shown, "a title is as old as its task"
     assert re.findall(r"<strong><a [^>]+>(.+?)</a></strong>", shown) == ["Due", "Critical", "High", "Medium", "Low"]

@@ -96,6 +96,7 @@ def test_a_message_of_one_task_leads_to_it_and_of_many_to_the_list(
     one = task_of(acme, rita)
 
     announce(acme, one)
+    deliver()
     announce(acme, task_of(acme, rita), task_of(acme, rita))
     deliver()
 

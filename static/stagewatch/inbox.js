@@ -7,7 +7,8 @@ const keys = document.getElementById("keys");
 let last = null; // what `u` takes back
 
 const items = () => [...document.querySelectorAll("main [data-item]")];
-const selected = () => document.activeElement?.closest?.("[data-item]") ?? document.querySelector("main [data-item][aria-current]");
+const whole = () => document.querySelector("main .head[data-item]"); // what the page is about
+const selected = () => document.activeElement?.closest?.("[data-item]") ?? document.querySelector("main [data-item][aria-current]") ?? whole();
 
 function select(item) {
   for (const other of document.querySelectorAll("main [data-item][aria-current]")) if (other !== item) other.removeAttribute("aria-current");
@@ -43,7 +44,7 @@ async function decide(item, name, call, undo) {
   for (const one of buttons) one.disabled = true;
   error.hidden = true;
   const all = items();
-  const next = all[all.indexOf(item) + 1] ?? all[all.indexOf(item) - 1];
+  const next = item === whole() ? null : (all[all.indexOf(item) + 1] ?? all[all.indexOf(item) - 1]);
   try {
     const told = await call();
     item.dataset.version = told.version;

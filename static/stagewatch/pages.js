@@ -143,3 +143,9 @@ export function ago() {
 onSettled(ago);
 setInterval(ago, 30_000);
 ago();
+
+// The first step asks where the office is: the browser's own zone is the likeliest answer.
+const zones = document.querySelector("select[name=time_zone]");
+const ownZone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+const offered = [...(zones?.options ?? [])].some((one) => one.value === ownZone);
+if (offered && zones.value === "UTC" && !document.querySelector(".sheet .errors")) zones.value = ownZone;

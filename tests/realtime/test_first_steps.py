@@ -48,6 +48,14 @@ def submit(page: Page, words: str) -> None:
 HEADING = "document.querySelector('h1')?.textContent ?? ''"
 
 
+def test_the_zone_of_the_browser_is_offered_first(newcomer: tuple[Page, str]) -> None:
+    page, address = newcomer
+    page.call("Emulation.setTimezoneOverride", timezoneId="America/Sao_Paulo")
+    page.open(address)
+
+    assert page.run("document.querySelector('select[name=time_zone]').value") == "America/Sao_Paulo"
+
+
 def test_an_empty_installation_leads_to_the_heatmap(newcomer: tuple[Page, str], sandbox: RunningSandbox) -> None:
     page, address = newcomer
     page.open(address)

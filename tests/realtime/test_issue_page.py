@@ -9,7 +9,10 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from issues.decisions import decide
+from issues.lifecycle import Action
 from issues.models import Issue, IssueTransition
+from tests.browser import Page
 from triggers.models import Task
 
 pytestmark = pytest.mark.django_db
@@ -116,3 +119,20 @@ def test_an_issue_of_a_stage_without_a_job_is_listed(acme: Any, alice: Client) -
     trouble(acme, issue_type="unmapped_status", sentence="Nobody said what this stage is.")
 
     assert "Nobody said what this stage is." in alice.get("/issues").content.decode()
+
+
+@pytest.mark.stack
+@pytest.mark.django_db(transaction=True)
+def test_an_issue_is_decided_with_one_key_and_what_colleagues_do_is_shown(acme: Any, address: str, page: Page) -> None:
+    issue = trouble(acme, job=acme.job())
+    page.open(f"{address}/issues/{issue.pk}")
+    page.wait_for("document.getElementById('live').dataset.state === 'live'")
+    status = "document.querySelector('.head .tag').textContent.trim()"
+
+    page.press("a")
+    page.wait_for(f"{status} === 'Acknowledged' && document.querySelector('.trail').textContent.includes('by alice')")
+    page.press("u")
+    page.wait_for(f"{status} === 'Open'")
+
+    decide(issue_id=issue.pk, action=Action.RESOLVE, actor=acme.member("bob"), now=timezone.now(), reason="hired elsewhere")
+    page.wait_for(f"{status} === 'Resolved' && document.querySelector('.trail').textContent.includes('hired elsewhere')")

@@ -17,7 +17,7 @@ from kombu.exceptions import OperationalError
 
 from config import beat, heartbeats, schedules
 from config.celery import app
-from config.models import ScheduleState
+from config.models import Heartbeat, ScheduleState
 from tests.live import LiveStack, wait_until
 
 pytestmark = pytest.mark.django_db
@@ -180,6 +180,18 @@ def test_a_cron_job_enqueues_the_same_once(sent: mock.Mock, capsys: pytest.Captu
     said = capsys.readouterr().out
     assert said.splitlines()[0].startswith("often: sent for ")
     assert "often: nothing to do" in said
+
+
+def test_a_cron_job_in_the_place_of_beat_is_heard_of_as_beat(sent: mock.Mock) -> None:
+    every(300)
+
+    call_command("run_schedule", "often")
+    assert heartbeats.last_heard()["beat"] is None, "a person tried one schedule"
+    for _ in range(2):
+        call_command("run_schedule", due=True)
+
+    assert heartbeats.last_heard()["beat"] is not None
+    assert Heartbeat.objects.count() == 1
 
 
 def test_an_unknown_or_disabled_schedule_is_one_sentence() -> None:

@@ -11,7 +11,11 @@ from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 from kombu.exceptions import OperationalError
 
-from config import schedules
+from config import heartbeats, schedules
+from config.models import Heartbeat
+
+#: Who calls every minute does what beat does, and is missed like beat. One name: each call is another process.
+CALLER = "run_schedule"
 
 
 class Command(BaseCommand):
@@ -27,6 +31,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         rows = self._rows(options["name"], every=options["due"])
         now = timezone.now()
+        if options["due"]:
+            heartbeats.record(Heartbeat.Kind.BEAT, CALLER)
         for row in rows:
             try:
                 slot = schedules.due_slot(row, now)

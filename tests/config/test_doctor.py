@@ -101,6 +101,22 @@ def test_waiting_migrations_and_a_full_disk_are_found() -> None:
 
 
 @pytest.mark.usefixtures("well")
+@pytest.mark.parametrize(
+    ("servers", "free", "level"),
+    [([], 60, None), ([], 5, doctor.WARNING), ([], 1, doctor.PROBLEM), (["postgres"], 60, doctor.PROBLEM)],
+)
+def test_a_small_folder_is_enough_where_the_servers_are_elsewhere(servers: list[str], free: int, level: str | None) -> None:
+    """As the containers have it: 64 MB in memory, nearly all of them free."""
+    with (
+        mock.patch.object(doctor.embedded, "needed", autospec=True, return_value=servers),
+        mock.patch.object(doctor.shutil, "disk_usage", autospec=True, return_value=mock.Mock(free=free * 2**20, total=64 * 2**20)),
+    ):
+        found = findings("disk")
+
+    assert [finding.level for finding in found.get("disk", [])] == ([level] if level else [])
+
+
+@pytest.mark.usefixtures("well")
 def test_the_exit_code_says_whether_a_person_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
     call_command("doctor")
     assert "all is well" in capsys.readouterr().out

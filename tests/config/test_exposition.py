@@ -70,3 +70,14 @@ def test_a_start_from_nothing_forgets(run, tmp_path: Path) -> None:  # type: ign
     exposition.empty(tmp_path / "values")
 
     assert "stagewatch_events_total{" not in run(READS)
+
+
+def test_a_family_nobody_has_counted_in_is_named_once(run) -> None:  # type: ignore[no-untyped-def]
+    run(COUNTS.format(n=1))
+
+    told = run(READS).splitlines()
+
+    for family in ("stagewatch_llm_calls_total counter", "stagewatch_llm_cost_usd_total counter", "stagewatch_provider_seconds histogram"):
+        assert told.count(f"# TYPE {family}") == 1
+    assert told.count("# TYPE stagewatch_events_total counter") == 1, "this one has been counted in"
+    assert [line for line in told if line.startswith("stagewatch_llm_")] == []

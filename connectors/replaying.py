@@ -14,15 +14,11 @@ from connectors.models import Batch, Connector, RawEvent
 
 
 def replay(*, connector: Connector, raw_event_ids: Sequence[int] = (), failed: bool = False) -> int:
-    """Put dead letters (``failed``) and the chosen raw events on the road in new batches; returns how many.
-
-    Batches that gave up are offered again as they are, from the step they stopped at.
-    """
+    """Put dead letters (``failed``) and the chosen raw events on the road in new batches; returns how many."""
     wanted = RawEvent.objects.filter(connector=connector)
     ids = set(wanted.filter(pk__in=raw_event_ids).values_list("pk", flat=True))
     if failed:
         ids |= set(wanted.filter(state=RawEvent.State.DEAD).values_list("pk", flat=True))
-        _offer_given_up(connector)
     ordered = sorted(ids)
     for start in range(0, len(ordered), settings.BATCH_SIZE):
         chunk = ordered[start : start + settings.BATCH_SIZE]
@@ -33,7 +29,10 @@ def replay(*, connector: Connector, raw_event_ids: Sequence[int] = (), failed: b
     return len(ordered)
 
 
-def _offer_given_up(connector: Connector) -> None:
-    for batch in Batch.objects.filter(connector=connector, finished_at=None).exclude(failed_at=None):
+def resume(*, connector: Connector) -> int:
+    """Offer batches that gave up again as they are, from the step they stopped at; returns how many."""
+    stopped = list(Batch.objects.filter(connector=connector, finished_at=None).exclude(failed_at=None))
+    for batch in stopped:
         Batch.objects.filter(pk=batch.pk).update(failed_at=None, attempts=0, error="", next_attempt_at=timezone.now())
         flow.run(batch.pk, start=batch.step)
+    return len(stopped)

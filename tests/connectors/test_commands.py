@@ -206,8 +206,12 @@ def test_replay_sends_dead_letters_again_and_says_how_many() -> None:
     bring_in(connector, [{"salary": 1}, event_row("e", T)])
     given_up = BatchFactory(connector=connector, step="issues.detect", failed_at=T, attempts=5, error="broken")
 
-    assert run("replay", "--connector", connector.name, "--failed") == "1 raw events on the road again\n"
+    assert run("replay", "--connector", connector.name, "--failed").splitlines() == [
+        "1 raw events on the road again",
+        "1 batches go on at the step they stopped at",
+    ]
     walk()
+    assert run("replay", "--connector", connector.name, "--failed").splitlines()[1:] == [], "no batch has stopped"
 
     given_up.refresh_from_db()
     assert (given_up.error, given_up.failed_at) == ("", None)

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from connectors.exceptions import ConnectorError
 from connectors.finding import find_connector
-from connectors.replaying import replay
+from connectors.replaying import replay, resume
 
 
 class Command(BaseCommand):
@@ -26,5 +26,8 @@ class Command(BaseCommand):
             connector = find_connector(options["connector"], organization=options["organization"])
         except ConnectorError as error:
             raise CommandError(str(error)) from None
+        resumed = resume(connector=connector) if options["failed"] else 0
         count = replay(connector=connector, raw_event_ids=options["ids"], failed=options["failed"])
         self.stdout.write(f"{count} raw events on the road again")
+        if resumed:
+            self.stdout.write(f"{resumed} batches go on at the step they stopped at")

@@ -54,11 +54,21 @@ class Careful(logging.Filter):
         return True
 
 
+def particulars(record: logging.LogRecord) -> dict[str, str | int | float | bool]:
+    """What came as ``extra`` and is a plain value: objects may hold anything."""
+    return {
+        key: value for key, value in vars(record).items() if key not in STANDARD and isinstance(value, str | int | float | bool)
+    }
+
+
 class Plain(logging.Formatter):
-    """For people: time, level, logger, message."""
+    """For people: time, level, logger, message, and what else is known of it."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return " ".join([super().formatMessage(record), *(f"{key}={value}" for key, value in particulars(record).items())])
 
     def formatException(self, ei: object) -> str:
         error = ei[1] if isinstance(ei, tuple) else None
@@ -79,9 +89,7 @@ class Json(Plain):
         }
         if identity := getattr(record, "correlation_id", ""):
             line["correlation_id"] = identity
-        for key, value in vars(record).items():
-            if key not in STANDARD and isinstance(value, str | int | float | bool):
-                line[key] = value
+        line |= particulars(record)
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False)

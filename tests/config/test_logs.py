@@ -41,6 +41,12 @@ def test_a_line_of_json_says_who_when_and_of_what() -> None:
     assert "row" not in line, "objects may hold anything"
 
 
+def test_a_line_for_people_tells_the_same_particulars() -> None:
+    line = logs.Plain().format(record("step failed", action="step_failed", step="ats.normalize", batch=7, row=object()))
+
+    assert line.endswith("connectors.batches step failed action=step_failed step=ats.normalize batch=7")
+
+
 @pytest.mark.parametrize("style", [logs.Plain, logs.Json])
 def test_what_libraries_quote_is_left_out_and_our_own_words_stay(style: type[logging.Formatter]) -> None:
     foreign = style().format(record("failed", error=ValueError("invalid literal: 'Canary'")))

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import dj_database_url
 from django.conf import settings
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 from psycopg import sql
 
 #: what of an address makes the difference between the two roles
@@ -42,6 +42,24 @@ def _reconnect(values: dict[str, object]) -> None:
     if connection.settings_dict["OPTIONS"].get("pool"):
         connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's own
     connection.settings_dict.update(values)
+
+
+@contextmanager
+def beside_the_pool(*, within: int) -> Iterator[None]:
+    """Within, this thread's default connection is a session of its own where there is a pool: to tell of a pool in which
+    nothing is left, one must not wait for it. ``within``: seconds for the session to begin. Raises ``DatabaseError``."""
+    pooled = connections[DEFAULT_DB_ALIAS]
+    if not pooled.settings_dict["OPTIONS"].get("pool"):
+        yield
+        return
+    options = {key: value for key, value in pooled.settings_dict["OPTIONS"].items() if key != "pool"}
+    own = type(pooled)({**pooled.settings_dict, "OPTIONS": {**options, "connect_timeout": within}}, DEFAULT_DB_ALIAS)
+    connections[DEFAULT_DB_ALIAS] = own
+    try:
+        yield
+    finally:
+        connections[DEFAULT_DB_ALIAS] = pooled
+        own.close()
 
 
 def app_role() -> str:

@@ -56,9 +56,7 @@ class Careful(logging.Filter):
 
 def particulars(record: logging.LogRecord) -> dict[str, str | int | float | bool]:
     """What came as ``extra`` and is a plain value: objects may hold anything."""
-    return {
-        key: value for key, value in vars(record).items() if key not in STANDARD and isinstance(value, str | int | float | bool)
-    }
+    return {key: value for key, value in vars(record).items() if key not in STANDARD and isinstance(value, str | int | float | bool)}
 
 
 class Plain(logging.Formatter):

@@ -24,7 +24,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from config import bloat, flow, heartbeats, schedules
+from config import bloat, database, flow, heartbeats, schedules
 from connectors import registry
 from connectors.models import Batch, Connector, RawEvent, SyncRun
 
@@ -39,7 +39,7 @@ class RowMetrics(Collector):
         now = timezone.now()
         families: list[GaugeMetricFamily] = []
         if _answers():
-            with contextlib.suppress(DatabaseError):
+            with contextlib.suppress(DatabaseError), database.beside_the_pool(within=PATIENCE_SECONDS):
                 families = [
                     *_batches(now), *_runs(now), *_connectors(now), *_set_aside(), *_processes(now), *_schedules(now),
                     _database_connections(), *_bloat(),

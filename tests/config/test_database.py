@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import re
 import socket
+import threading
 
 import psycopg
 import pytest
+import requests
 from django.conf import settings
 from django.db import ProgrammingError, connection
 
 from config import database, row_metrics
-from tests.live import wait_until
+from tests.live import LiveStack, wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -82,3 +84,30 @@ def test_a_database_that_hangs_or_refuses_is_told_to_the_scraper_in_time(monkeyp
     assert "stagewatch_database_up 0.0" in row_metrics.latest().decode(), "nobody listens any more"
     monkeypatch.undo()
     assert "stagewatch_database_up 1.0" in row_metrics.latest().decode()
+
+
+@pytest.mark.stack
+@pytest.mark.django_db(transaction=True)
+def test_a_pool_in_which_nothing_is_left_tells_of_it(live_stack: LiveStack) -> None:
+    """Whoever scrapes does not wait in the queue that is to be told of."""
+    web = live_stack.web(DATABASE_POOL_SIZE="2")
+    with psycopg.connect(settings.MIGRATION_DATABASE_URL, dbname=connection.settings_dict["NAME"]) as somebody:
+        somebody.execute("lock table django_migrations in access exclusive mode")
+        visitors = [threading.Thread(target=requests.get, args=(f"{web}/readyz",), kwargs={"timeout": 60}) for _ in range(4)]
+        for visitor in visitors:
+            visitor.start()
+        waited_for = re.compile(r'^stagewatch_database_pool{state="waited_for"} [1-9]', re.MULTILINE)
+        try:
+            told = ""
+
+            def scraped() -> bool:
+                nonlocal told
+                told = requests.get(f"{web}/metrics", timeout=5).text
+                return waited_for.search(told) is not None
+
+            wait_until(scraped, what="requests that wait for the pool")
+        finally:
+            somebody.rollback()
+            for visitor in visitors:
+                visitor.join()
+    assert "stagewatch_database_up 1.0" in told

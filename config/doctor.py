@@ -182,7 +182,8 @@ def _bloat(now: datetime) -> Iterator[Finding]:
             )  # fmt: skip
         if one.indexes > max(bloat.LARGE_INDEXES, one.size * 3):
             advice = f"In a quiet hour, as its owner: reindex table concurrently {one.name};"
-            yield Finding(WARNING, f"the indexes of {one.name} are {one.indexes / max(one.size, 1):.0f} times its size", advice)
+            sizes = f"{one.indexes / 2**30:.1f} GiB, the table itself {one.size / 2**30:.1f}"
+            yield Finding(WARNING, f"the indexes of {one.name} take {sizes}", advice)
         if one.name.endswith("_default") and one.live > bloat.MANY_ROWS:
             advice = "Dead letters may be that many; else nobody made room in time: do the schedules of pruning run?"
             yield Finding(WARNING, f"{one.name} holds {one.live:,} rows", advice)

@@ -8,9 +8,10 @@ values lie in files that `config.exposition` adds up.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from itertools import product
+from typing import Any, TypeVar
 
 import sentry_sdk
 from celery.signals import task_postrun, task_prerun
@@ -20,12 +21,23 @@ from prometheus_client import Counter, Gauge, Histogram
 from sentry_sdk.scrubber import DEFAULT_DENYLIST, DEFAULT_PII_DENYLIST, EventScrubber
 from sentry_sdk.utils import BadDsn, Dsn
 
-from config import correlation, logs
+from config import correlation, flow, logs
 
 #: Our own words that never leave the house, beside Sentry's list of passwords, tokens and addresses.
 PRIVATE_WORDS = ["sealed_secret", "secret", "payload", "candidate", "candidate_name", "candidate_email", "name", "email", "actor_name"]
 
+M = TypeVar("M", Counter, Histogram)
+
 SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+
+
+def from_zero(metric: M, **words: Iterable[str]) -> M:
+    """The metric with every combination of these words there from the start. Prometheus sees no increase in a series that
+    begins at 45: what alerts judge by its increase must have been scraped before anything happens."""
+    for values in product(*words.values()):
+        metric.labels(**dict(zip(words, values, strict=True)))
+    return metric
+
 
 # --- work ----------------------------------------------------------------------------------------
 TASK_SECONDS = Histogram(
@@ -34,11 +46,15 @@ TASK_SECONDS = Histogram(
     ["task", "outcome"],
     buckets=SECONDS,
 )
-STEP_SECONDS = Histogram(
-    "stagewatch_step_seconds",
-    "Time a step of the road took on one batch: done, failed, or not_ours (a doubled or late message)",
-    ["step", "outcome"],
-    buckets=SECONDS,
+STEP_SECONDS = from_zero(
+    Histogram(
+        "stagewatch_step_seconds",
+        "Time a step of the road took on one batch: done, failed, or not_ours (a doubled or late message)",
+        ["step", "outcome"],
+        buckets=SECONDS,
+    ),
+    step=flow.STEPS,
+    outcome=("done", "failed"),
 )
 END_TO_END_SECONDS = Histogram(
     "stagewatch_end_to_end_seconds",
@@ -46,10 +62,14 @@ END_TO_END_SECONDS = Histogram(
     buckets=(0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600),
 )
 EVENTS = Counter("stagewatch_events", "Facts that came through the first step: created, skipped as known, or dead letters", ["result"])
-OFFERS = Counter(
-    "stagewatch_offers_again",
-    "Batches and runs a sweep offered again: message lost, retry due after a failure, lease expired because a process died",
-    ["kind", "reason"],
+OFFERS = from_zero(
+    Counter(
+        "stagewatch_offers_again",
+        "Batches and runs a sweep offered again: message lost, retry due after a failure, lease expired because a process died",
+        ["kind", "reason"],
+    ),
+    kind=("batch", "sync_run"),
+    reason=("message_lost", "retry", "lease_expired"),
 )
 GIVEN_UP = Counter("stagewatch_batches_given_up", "Batches that wait for a person, by the step they stopped at", ["step", "reason"])
 SCHEDULE_RUNS = Counter("stagewatch_schedule_runs", "Ticks of a schedule: sent, or already taken by another beat", ["schedule", "result"])
@@ -69,7 +89,10 @@ TASK_OUTCOMES = Counter("stagewatch_followups", "Tasks for people, by what becam
 
 # --- streams -------------------------------------------------------------------------------------
 STREAM_CLIENTS = Gauge("stagewatch_stream_clients", "Open streams", ["kind"], multiprocess_mode="livesum")
-STREAMS_ENDED = Counter("stagewatch_streams_ended", "Streams ended by the server, by reason; too_slow are drops", ["reason"])
+STREAMS_ENDED = from_zero(
+    Counter("stagewatch_streams_ended", "Streams ended by the server, by reason; too_slow are drops", ["reason"]),
+    reason=("too_slow", "our_mistake"),
+)
 RELOADS = Counter("stagewatch_stream_reloads", "Times screens were told to fetch everything afresh")
 
 # --- language models: nothing calls one yet; the families are there so that dashboards need not change ---------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -81,3 +82,18 @@ def test_a_family_nobody_has_counted_in_is_named_once(run) -> None:  # type: ign
         assert told.count(f"# TYPE {family}") == 1
     assert told.count("# TYPE stagewatch_events_total counter") == 1, "this one has been counted in"
     assert [line for line in told if line.startswith("stagewatch_llm_")] == []
+
+
+def test_what_alerts_judge_by_its_increase_is_there_before_anything_happens(run) -> None:  # type: ignore[no-untyped-def]
+    """Forty streams cut between two scrapes would otherwise be a series that begins at forty, and no increase."""
+    rules = (ROOT / "deploy" / "prometheus" / "alerts.yaml").read_text(encoding="utf-8")
+    asked = re.findall(r"increase\((\w+)\{(\w+)=~?\"([\w|]+)\"\}", rules)
+    assert len(asked) >= 3
+
+    told = run(READS)
+
+    for family, label, words in asked:
+        for word in words.split("|"):
+            found = re.findall(rf'^{family}\{{[^}}]*{label}="{word}"[^}}]*\}} (.+)$', told, re.MULTILINE)
+            assert found, f"{family} {label}={word}"
+            assert set(found) == {"0.0"}

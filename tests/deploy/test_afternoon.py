@@ -77,9 +77,11 @@ class Box:
         told = dict(pair.split("=", 1) for line in re.findall(r"^Environment=(.+)$", unit, re.M) for pair in shlex.split(line))
         found = re.search(r"^ExecStart=/opt/stagewatch/\.venv/bin/(.+)$", unit, re.M)
         assert found is not None
-        program, *arguments = shlex.split(found[1].replace("%%", "%"))
+        # what the file says outranks what the unit says, and is what the command line is filled in with
+        environment = {**told, **self.environment}
+        written = re.sub(r"\$\{(\w+)\}", lambda name: environment[name[1]], found[1].replace("%%", "%"))
+        program, *arguments = shlex.split(written)
         command = [sys.executable, *arguments] if program == "python" else [sys.executable, "-m", program, *arguments]
-        environment = {**self.environment, **{key: value for key, value in told.items() if key not in self.environment}}
         if "Sockets=" in unit:
             number = self.listener.fileno()
             handed = [sys.executable, "-c", HANDED, str(number), *command[1:]]

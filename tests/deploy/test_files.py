@@ -33,24 +33,32 @@ COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
 RUNNING = [one for one in documents("**/*.yaml") if one["kind"] in ("Deployment", "Job", "CronJob")]
 
 
+#: what each way of running Stagewatch starts, as text
+WAYS = {
+    "Procfile": (ROOT / "Procfile").read_text(encoding="utf-8"),
+    "systemd": "\n".join(path.read_text(encoding="utf-8") for path in sorted((DEPLOY / "systemd").glob("*.service"))),
+    "Kubernetes": "\n".join(" ".join(one["command"]) for document in RUNNING for one in containers(document)),
+    "Compose": "\n".join(" ".join(one.get("command", [])) for one in COMPOSE["services"].values()),
+}
+
+
 def queues(command: str) -> list[str]:
     return [queue for found in re.findall(r"-Q[ ,]+\"?([a-z,-]+)", command) for queue in found.split(",")]
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        (ROOT / "Procfile").read_text(encoding="utf-8"),
-        "\n".join(path.read_text(encoding="utf-8") for path in sorted((DEPLOY / "systemd").glob("*.service"))),
-        "\n".join(" ".join(one["command"]) for document in RUNNING for one in containers(document)),
-        "\n".join(
-            " ".join(one.get("command", [])) for one in yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))["services"].values()
-        ),
-    ],
-    ids=["Procfile", "systemd", "Kubernetes", "Compose"],
-)
+@pytest.mark.parametrize("text", WAYS.values(), ids=WAYS)
 def test_every_queue_is_served_once(text: str) -> None:
     assert sorted(queues(text)) == sorted(set(QUEUES.values()))
+
+
+@pytest.mark.parametrize("text", WAYS.values(), ids=WAYS)
+def test_what_the_runbook_tells_to_change_is_a_setting(text: str) -> None:
+    for line in text.splitlines():
+        if "celery" in line and " -A config " in line:
+            assert re.search(r"-l \$?\$[{(]LOG_LEVEL", line), line
+        if " worker " in line and "-Q" in line:
+            setting = "SYNCER_CONCURRENCY" if queues(line) == ["sync"] else "WORKER_CONCURRENCY"
+            assert re.search(rf"-c \$?\$[{{(]{setting}", line), line
 
 
 @pytest.mark.parametrize("document", RUNNING, ids=lambda one: f"{one['kind']} {one['metadata']['name']}")

@@ -43,6 +43,10 @@ def main() -> int:
             raise
         print("error: the database lacks tables or columns of this version; run manage.py release, or make run, first.", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        # a running stack has its own way to end; this is somebody who changed their mind while servers start, or a command waits
+        print("stopped", file=sys.stderr)
+        return 130
     del lease
     return 0
 

@@ -9,11 +9,13 @@ from collections import defaultdict, deque
 from collections.abc import Callable
 from types import TracebackType
 
+import redis
+from django.conf import settings
 from django.core.management import call_command
 from django.db import connections
 from kombu.exceptions import OperationalError
 
-from config import embedded, env, exposition, leases, telemetry_folder
+from config import embedded, env, exposition, leases, redis_url, telemetry_folder
 from config.celery import app
 from config.supervisor import Listener, Supervisor, parse_procfile, require_free_port
 
@@ -21,6 +23,8 @@ from config.supervisor import Listener, Supervisor, parse_procfile, require_free
 LEASE_CHECK = 2.0
 #: seconds a fresh web process or worker may take; imports on a busy small machine
 READY_PATIENCE = 90.0
+#: seconds a broker may take to answer
+BROKER_PATIENCE = 5.0
 #: deaths while starting after which a process is not going to stay up
 GIVE_UP_AFTER = 3
 
@@ -70,6 +74,7 @@ class Stack:
 
     def bring_up(self) -> None:
         """Migrate, start what the Procfile names, wait until it answers. Raises StackError."""
+        require_broker()
         commands = parse_procfile((embedded.BASE_DIR / "Procfile").read_text(encoding="utf-8"))
         # in this process, which has Django loaded already; nothing runs yet that would have to be looked after
         commands.pop("release")
@@ -118,6 +123,16 @@ class Stack:
     def _quote(self, name: str) -> str:
         words = "".join(f"\n  {line}" for line in self._last_words[name]) or " it said nothing"
         return f"{words}\n(the whole log: {self.supervisor.logs / name}.log)"
+
+
+def require_broker() -> None:
+    """Raises StackError while there is still a person reading, rather than every worker failing in a log."""
+    last = redis_url.database(settings.REDIS_URL, redis_url.CACHE)  # a server with fewer databases will not do
+    try:
+        with redis.Redis.from_url(last, socket_timeout=BROKER_PATIENCE, socket_connect_timeout=BROKER_PATIENCE) as client:
+            client.ping()
+    except (redis.RedisError, OSError, ValueError) as error:
+        raise StackError(f"the broker refused: {str(error).rstrip('.')}; check REDIS_URL.") from None
 
 
 def answers(url: str) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from config import embedded
 from config.processes import is_locked
-from tests.live import wait_until
+from tests.live import free_port, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -91,6 +91,22 @@ def test_a_database_that_does_not_answer_is_one_sentence_without_its_password(tm
     assert "Connection refused; check DATABASE_URL" in done.stderr
     assert done.stderr.count("\n") == 1
     assert "hunter2" not in done.stderr
+
+
+def test_a_broker_that_does_not_answer_is_one_sentence_without_its_password(tmp_path: Path) -> None:
+    with socket.socket() as nobody_listens:
+        nobody_listens.bind(("127.0.0.1", 0))
+        port = nobody_listens.getsockname()[1]
+        done = manage(
+            tmp_path / "var", "stack", DATABASE_URL="postgresql://app@127.0.0.1:1/db", REDIS_URL=f"redis://:hunter2@127.0.0.1:{port}/0",
+            PORT=str(free_port()),
+        )  # fmt: skip
+
+    assert done.returncode == 1
+    assert "the broker refused: Error 111 connecting" in done.stderr
+    assert done.stderr.rstrip().endswith("; check REDIS_URL.")
+    assert done.stderr.count("\n") == 1
+    assert "hunter2" not in done.stderr + done.stdout
 
 
 def test_a_bad_setting_is_told_in_a_sentence_by_every_program(tmp_path: Path) -> None:

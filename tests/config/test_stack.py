@@ -142,6 +142,15 @@ def test_a_killed_stack_leaves_no_process_and_nothing_in_the_way(command: Comman
     assert command.interrupt() == 0
 
 
+def test_ctrl_c_while_the_servers_start_is_no_traceback_and_leaves_none(command: Command) -> None:
+    command.start("stack")
+    wait_until((command.var / "run").exists, what="the beginning of a server")
+
+    assert command.interrupt() == 130
+    assert command.said.strip() == "stopped"
+    wait_until(lambda: command.living() == [], what="the end of what had begun")
+
+
 def test_a_busy_port_is_one_sentence(command: Command) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", command.port))

@@ -184,8 +184,7 @@ class Postgres:
         arguments = account.popen_arguments() if account else NO_CHANGE
         done = subprocess.run([*prefix, *command], capture_output=True, text=True, check=False, cwd=self.home, **arguments)
         if done.returncode != 0:
-            reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-            raise EmbeddedError(f"initdb could not make a database under {self.home}: {reason}")
+            raise EmbeddedError(f"initdb could not make a database under {self.home}: {_reason(done.stderr)}")
         draft.rename(self.data)
 
     def _write_access_rules(self) -> None:
@@ -253,6 +252,12 @@ class Postgres:
 
     def _connect(self, database: str) -> psycopg.Connection:
         return psycopg.connect(host=str(self.sockets), user="postgres", dbname=database, autocommit=True, connect_timeout=5)
+
+
+def _reason(said: str) -> str:
+    """Of what initdb said, the line that says why; its last one tells of tidying up."""
+    lines = said.strip().splitlines() or ["no reason given"]
+    return next((line for line in lines if "FATAL" in line or "PANIC" in line or "error:" in line), lines[-1])
 
 
 def available_memory() -> int:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 import urllib.error
 import urllib.request
 from collections import defaultdict, deque
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 
 import redis
@@ -23,6 +25,8 @@ from config.supervisor import Listener, Supervisor, parse_procfile, require_free
 LEASE_CHECK = 2.0
 #: seconds a fresh web process or worker may take; imports on a busy small machine
 READY_PATIENCE = 90.0
+#: bytes without which the embedded database does not come up, or not for long
+LEAST_ROOM = 256 * 2**20
 #: seconds a broker may take to answer
 BROKER_PATIENCE = 5.0
 #: deaths while starting after which a process is not going to stay up
@@ -60,6 +64,7 @@ class Stack:
 
     def __enter__(self) -> Stack:
         require_free_port(self.host, self.port)
+        require_room(self.var)
         self._lease = leases.start(self.var, embedded.needed())
         exposition.empty(self.values)
         self.supervisor.__enter__()
@@ -123,6 +128,17 @@ class Stack:
     def _quote(self, name: str) -> str:
         words = "".join(f"\n  {line}" for line in self._last_words[name]) or " it said nothing"
         return f"{words}\n(the whole log: {self.supervisor.logs / name}.log)"
+
+
+def require_room(var: Path) -> None:
+    """Raises StackError where the embedded database would stop in the middle of its first transaction."""
+    place = next(path for path in (var, *var.parents) if path.exists())
+    free = shutil.disk_usage(place).free
+    if embedded.POSTGRES in embedded.needed() and free < LEAST_ROOM:
+        raise StackError(
+            f"Only {free // 2**20} MB are free at {place}, and the database needs {LEAST_ROOM // 2**20} to start; "
+            "free some, or set STAGEWATCH_VAR to a folder with more room."
+        )
 
 
 def require_broker() -> None:

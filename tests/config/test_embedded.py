@@ -288,6 +288,17 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None
         leases.start(blocked / "var", [VALKEY])
 
 
+def test_a_database_that_cannot_be_made_says_why() -> None:
+    said = (
+        "2026-11-28 15:38:49 UTC [7] FATAL:  could not extend file: No space left on device\nchild process exited with exit code 1\n"
+        'initdb: removing contents of data directory "/x/data.draft"\n'
+    )
+
+    assert servers._reason(said).endswith("No space left on device")
+    assert servers._reason("initdb: removing contents") == "initdb: removing contents"
+    assert servers._reason("") == "no reason given"
+
+
 def test_a_server_that_cannot_start_says_where_to_look(var: Path) -> None:
     (var / "postgres" / "data").mkdir(parents=True)  # a data folder with nothing in it
 

@@ -12,10 +12,12 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import psutil
 import pytest
 
+from config import stack
 from config.demo import Logins
 from config.stack import answers
 from tests.live import wait_until
@@ -140,6 +142,17 @@ def test_a_killed_stack_leaves_no_process_and_nothing_in_the_way(command: Comman
     command.start("stack")
     command.read_until("url: ")
     assert command.interrupt() == 0
+
+
+def test_a_full_disk_is_one_sentence_where_the_database_is_ours(tmp_path: Path) -> None:
+    with mock.patch.object(stack.shutil, "disk_usage", autospec=True, return_value=mock.Mock(free=64 * 2**20)):
+        with (
+            mock.patch.object(stack.embedded, "needed", autospec=True, return_value=["postgres"]),
+            pytest.raises(stack.StackError, match=r"^Only 64 MB are free at .*, and the database needs 256 to start; free some, or set"),
+        ):
+            stack.require_room(tmp_path / "var")
+        with mock.patch.object(stack.embedded, "needed", autospec=True, return_value=["valkey"]):
+            stack.require_room(tmp_path / "var")
 
 
 def test_ctrl_c_while_the_servers_start_is_no_traceback_and_leaves_none(command: Command) -> None:

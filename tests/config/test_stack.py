@@ -10,16 +10,20 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import psutil
 import pytest
+from django.db import OperationalError
 
 from config import stack
 from config.demo import Logins
+from config.management.commands import demo as demo_command
 from config.stack import answers
+from config.supervisor import Stopped
 from tests.live import wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -178,6 +182,26 @@ def test_a_busy_port_is_one_sentence(command: Command) -> None:
     )
     assert "Traceback" not in command.said
     assert command.living() == []
+
+
+def test_a_database_that_is_away_for_a_while_does_not_end_the_demo(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its keeper starts it again; how long that takes is not ours to say."""
+    monkeypatch.setattr(demo_command, "LOOK_EVERY", 0)
+    monkeypatch.setattr(demo_command, "POLL_EVERY", 0)
+    told = StringIO()
+    following = mock.Mock(step=mock.Mock(side_effect=[None] * 4 + [Stopped]))
+    with (
+        mock.patch.object(demo_command, "close_old_connections", autospec=True),
+        mock.patch.object(demo_command.demo, "ended_runs", autospec=True, return_value=[]),
+        mock.patch.object(
+            demo_command.demo, "ask_for_changes", autospec=True, side_effect=[None, OperationalError, OperationalError, None]
+        ) as asked,
+        pytest.raises(Stopped),
+    ):
+        demo_command.Command(stdout=told)._follow(following, mock.Mock())
+
+    assert asked.call_count == 4
+    assert told.getvalue().count("the database is away, waiting for it") == 1
 
 
 def test_the_demo_shows_a_company_and_goes_on_where_it_stopped(command: Command) -> None:

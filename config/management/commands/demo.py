@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import close_old_connections
+from django.db import InterfaceError, OperationalError, close_old_connections
 from django.utils import timezone
 
 from config import demo
@@ -107,6 +107,7 @@ class Command(BaseCommand):
         """Poll more often than the schedule would, and tell of every run that ends, until asked to stop."""
         last = max((run.pk for run in demo.ended_runs(connector, after=0)), default=0)
         asked = looked = 0.0
+        away = False
         while True:
             stack.step()
             now = time.monotonic()
@@ -114,12 +115,18 @@ class Command(BaseCommand):
                 continue
             looked = now
             close_old_connections()  # a database that was restarted is found again
-            if now - asked > POLL_EVERY:
-                asked = now
-                demo.ask_for_changes(connector)
-            for run in demo.ended_runs(connector, after=last):
-                last = run.pk
-                self.stdout.write(f"{timezone.localtime():%H:%M:%S}  {demo.sentence(run)} · {demo.standing()}")
+            try:
+                if now - asked > POLL_EVERY:
+                    asked = now
+                    demo.ask_for_changes(connector)
+                for run in demo.ended_runs(connector, after=last):
+                    last = run.pk
+                    self.stdout.write(f"{timezone.localtime():%H:%M:%S}  {demo.sentence(run)} · {demo.standing()}")
+                away = False
+            except (OperationalError, InterfaceError):
+                if not away:  # its keeper starts it again; nobody here has to end for it
+                    self.stdout.write(f"{timezone.localtime():%H:%M:%S}  the database is away, waiting for it")
+                away = True
 
     def _say(self, sentence: str) -> None:
         self.stdout.write(f"[{time.monotonic() - self.began:5.1f} s] {sentence}")

@@ -220,5 +220,5 @@ class Drilldown(LiveView, GenericAPIView[Any]):
             measure = cell.numbers.measure if cell else drilldown.measure_of(job, stages, question)
             page = self.paginate_queryset(drilldown.visits_in_cell(job, stages, question, wanted, measure, clock)) or []
             troubled = cell is None or cell.troubled or wanted.by_issue
-            rows = drilldown.rows(job, page, stages, question, measure, clock, troubled=troubled)
+            rows = drilldown.rows(job, page, stages, question, measure, clock, troubled=troubled, courses=row.courses if row else None)
         return self.get_paginated_response(rows)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analytics.array_clocks import ArrayClocks
+from analytics.array_clocks import Clocks
 from analytics.array_fold import FOREVER, KINDS, Array, Rows, code, seconds
 from analytics.models import EXITS, ExitKind
 
@@ -42,7 +42,7 @@ def is_exit(kind: Array) -> Array:
     return found
 
 
-def sample(visits: Rows, cells: Cells, clocks: ArrayClocks | None) -> tuple[Array, Array, Array, Array]:
+def sample(visits: Rows, cells: Cells, clocks: Clocks | None) -> tuple[Array, Array, Array, Array]:
     """The stays a product-limit curve is made of, a row each: cell, days, whether it ended in an exit, whether it is open.
 
     Business days where ``clocks`` are given, else calendar days.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,12 @@ Array = NDArray[Any]
 
 #: rows of one calendar: when each begins (seconds since 1970), business days until then, and per second within it
 Table = tuple[Array, Array, Array]
+
+
+class Clocks(Protocol):
+    """Business days between moments (seconds since 1970), row by row, each by the calendar of its job."""
+
+    def between(self, job: Array, since: Array, until: Array) -> Array: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,16 +171,22 @@ def rows(
     clock: JobClock | None = None,
     *,
     troubled: bool = True,
+    courses: dict[tuple[int, ...], Curve] | None = None,
 ) -> list[Json]:
     """One page as the API tells it, each visit with the person's pace and the application's unresolved issues here.
 
     ``visits``: of ``visits_in_cell``. ``troubled``: whether the cell has any unresolved issue; they are read only then.
+    ``courses``: curves that were made before, for as long as nothing changes in the job; one that is made now is added.
     """
+    if not visits:
+        return []
     entered = [visit.entered_at for visit in visits]
     ages, names = ages_of(job, entered, question, clock), {stage.pk: str(stage) for stage in stages}
     on_clock, in_bd = ages.on(question.clock, entered), ages.bd(entered)
     issues = _issues(job, visits) if troubled else {}
-    course = course_of(job, list(names), question, clock) if visits else Curve.of(exits=())
+    courses, own = {} if courses is None else courses, tuple(names)
+    course = courses.get(own) or course_of(job, own, question, clock)
+    courses[own] = course
     return [
         _row(visit, stage=names[visit.stage_id], age=age, unit=str(question.clock), band=str(measure.thresholds.band(age_bd)))
         | {"pace": told_pace(course, age_bd), "issues": issues.get((visit.application_id, visit.stage_id), [])}

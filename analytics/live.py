@@ -28,7 +28,7 @@ from analytics.bands import measure_ages, overdue_days
 from analytics.calendars import BEGINNING, JobClock
 from analytics.cells import CANONICAL_STAGES, CellReader, Question, Standing, canonical, category_ref, stage_ref
 from analytics.clocks import CompiledCalendar, cd
-from analytics.estimators import Unit
+from analytics.estimators import Curve, Unit
 from analytics.frames import Frame
 from analytics.heatmap import Json, StageRef, fixed_cell, job_dict
 from ats.models import Job, Stage
@@ -117,10 +117,12 @@ _WAITING = b',"bands":{"fresh":%d,"watch":%d,"late":%d,"critical":%d},"heat":"%b
 class LiveRow:
     """One job with its cells."""
 
-    __slots__ = ("_head", "cells", "clock", "job", "job_id", "title", "uses_unmapped")
+    __slots__ = ("_head", "cells", "clock", "courses", "job", "job_id", "title", "uses_unmapped")
 
     def __init__(self, job: Job, clock: JobClock, standings: Sequence[Standing]) -> None:
         self.job, self.job_id, self.title, self.clock = job, job.pk, str(job), clock
+        #: product-limit curves of stages (by their ids) that somebody asked about, see ``paces``
+        self.courses: dict[tuple[int, ...], Curve] = {}
         self.cells = [LiveCell(standing, clock) for standing in standings]
         self.uses_unmapped = any(one.used for one in standings if one.ref.id == UNMAPPED.id)
         told: Json = {

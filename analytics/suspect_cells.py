@@ -26,7 +26,7 @@ from analytics.suspects import Columns, coded, read, unpacked
 #: floats may differ in the last digits with the order of summation
 TOLERANCE = 1e-6
 
-_VISIT: Columns = {
+VISIT: Columns = {
     "application": ("application_id", ">i8"),
     "job": ("job_id", ">i8"),
     "stage": ("stage_id", ">i8"),
@@ -147,10 +147,10 @@ def _stays(visits: Rows, cells: Rows, now: int, beside: Pipelines) -> Stays:
 def _visits(job_ids: Sequence[int], beside: Pipelines, earliest: int) -> Rows:
     """Visits of everybody who was in one of the jobs since the windows of the cells began, by (application, job, n)."""
     since = wide.moment(earliest - BASELINE_DAYS * DAY)
-    lately = read("analytics_stagevisit", _VISIT, job_ids, key="job_id", only="(left_at >= %(since)s or left_at is null)", since=since)
+    lately = read("analytics_stagevisit", VISIT, job_ids, key="job_id", only="(left_at >= %(since)s or left_at is null)", since=since)
     longer = np.setdiff1d(lately["application"][lately["n"] > 1], lately["application"][lately["n"] == 1])
-    before = read("analytics_stagevisit", _VISIT, longer.tolist(), only="left_at < %(since)s and job_id is not null", since=since)
-    visits = unpacked({name: np.concatenate([lately[name], before[name]]) for name in _VISIT}, kind=1, well_dated=0)
+    before = read("analytics_stagevisit", VISIT, longer.tolist(), only="left_at < %(since)s and job_id is not null", since=since)
+    visits = unpacked({name: np.concatenate([lately[name], before[name]]) for name in VISIT}, kind=1, well_dated=0)
     visits = array_fold.take(visits, np.lexsort([visits["n"], visits["job"], visits["application"]]))
     visits["well_dated"] = visits["well_dated"] != 0
     visits["place"], visits["category"] = beside.place(visits["stage"]), beside.category(visits["stage"])

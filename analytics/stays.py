@@ -63,7 +63,9 @@ class Stays:
 
     def curves_without(self, cells: Sequence[Cell], jobs: Iterable[int]) -> dict[int, Summary]:
         """The curve of some cells without a job's own, for each of the jobs."""
-        chosen = np.flatnonzero(np.isin(self.cell, self._places(cells)))
+        wanted = np.zeros(len(self.cells), bool)
+        wanted[self._places(cells)] = True
+        chosen = np.flatnonzero(wanted[self.cell])
         chosen = chosen[np.argsort(self.days[chosen])]  # once for all of them
         job_of_cell = np.array([job for job, _ in self.cells], np.int64)
         job_of_stay = job_of_cell[self.cell[chosen]]

@@ -282,7 +282,8 @@ class _Computation:
 
 def product_limit(cell: Array, days: Array, exit_: Array, open_: Array) -> dict[int, tuple[Any, ...]]:
     """By cell ``(n, n_exits, n_open, p50, low, high, p85, p95, longest)``, as in ``sql/curves.sql``."""
-    order = np.lexsort((days, cell))
+    order = np.argsort(days)
+    order = order[np.argsort(cell[order], kind="stable")]  # half the time of a lexsort
     return product_limit_in_order(cell[order], days[order], exit_[order], open_[order])
 
 

@@ -199,8 +199,8 @@ def test_a_page_of_people_takes_yardstick_and_calendar_from_what_is_remembered(
     address = f"/ats/jobs/{company.job.pk}/stage/{stage}/candidates"
     assert {row["band"] for row in company.client.get(address).json()["results"]} != {"critical"}
 
-    # session, user, memberships, changes, page, issues, stays of 180 days for the pace
-    with django_assert_num_queries(7):
+    # session, user, memberships, changes, page, issues
+    with django_assert_num_queries(6):
         assert len(company.client.get(address).json()["results"]) == 3
 
     StageTarget.objects.create(organization=company.organization, category="screen", business_days=0.5)
@@ -212,8 +212,8 @@ def test_a_cell_without_issues_is_not_asked_for_them_until_there_is_one(company:
     address = f"/ats/jobs/{company.job.pk}/stage/screen/candidates"
     Issue.objects.update(status="resolved")
     assert [row["issues"] for row in company.client.get(address).json()["results"]] == [[], [], []]
-    # session, user, memberships, changes, page, stays of 180 days for the pace
-    with django_assert_num_queries(6):
+    # session, user, memberships, changes, page
+    with django_assert_num_queries(5):
         company.client.get(address)
 
     Issue.objects.update(status="open")

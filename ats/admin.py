@@ -11,7 +11,7 @@ from unfold.admin import TabularInline
 from unfold.decorators import display
 
 from accounts.staff import EvidenceAdmin, LongEvidenceAdmin, OwnRows, StaffAdmin, pretty
-from ats.models import Application, Candidate, CandidateEvent, ErasureReceipt, Job
+from ats.models import Application, Candidate, CandidateEvent, ErasureReceipt, FormerPlace, Job
 
 JOB_COLOURS = {"open": "success", "draft": "info", "on_hold": "warning"}
 APPLICATION_COLOURS = {"active": "success", "hired": "info", "on_hold": "warning", "rejected": "danger", "withdrawn": "danger"}
@@ -93,6 +93,17 @@ class CandidateEventAdmin(LongEvidenceAdmin):
     @display(description="Metadata")
     def details(self, event: CandidateEvent) -> SafeString:
         return pretty(event.metadata)
+
+
+@admin.register(FormerPlace)
+class FormerPlaceAdmin(EvidenceAdmin):
+    """Where stages stood before a pipeline was changed. Written by saving a stage with a moment, see ``ats.mapping``."""
+
+    organization_path = "stage__organization"
+    list_display = ("stage", "category", "position", "until")
+    list_filter = ("category", ("stage__connector", OwnRows))
+    list_select_related = ("stage",)
+    search_fields = ("stage__name",)
 
 
 @admin.register(ErasureReceipt)

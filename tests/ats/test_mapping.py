@@ -45,7 +45,7 @@ def test_the_admin_asks_since_when() -> None:
     assert "cannot have been changed in the future" in refused.content.decode()
     operator.post(address, {"category": "offer", "position": 1, "since": "2026-11-02T08:30"})
 
-    former = FormerPlace.objects.get(stage=world.stage)
+    former = FormerPlace.objects.filter(stage=world.stage).latest("until")
     assert (former.category, former.position, former.until) == (*was, datetime(2026, 11, 2, 8, 30, tzinfo=UTC))
     assert "until 2026-11-02 08:30" in operator.get(address).content.decode()
 

@@ -51,6 +51,8 @@ class Command:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            # a shell has what it starts behind itself ignore Ctrl-C, and so would all that these tests start
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 (no other thread holds a lock here)
         )
 
     def read_until(self, part: str) -> None:

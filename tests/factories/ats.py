@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 import factory
 from django.utils import timezone
 
-from ats.models import Application, Candidate, CandidateEvent, ErasureReceipt, Job, Stage
+from ats.models import Application, Candidate, CandidateEvent, ErasureReceipt, FormerPlace, Job, Stage
 from connectors.events import EventType, StageCategory
 from tests.factories.connectors import ConnectorFactory
 
@@ -31,6 +33,16 @@ class StageFactory(_OfConnector):
 
     name = factory.Sequence(lambda n: f"Phone screen {n}")
     category = StageCategory.SCREEN
+
+
+class FormerPlaceFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = FormerPlace
+
+    stage = factory.SubFactory(StageFactory)
+    until = factory.LazyFunction(lambda: timezone.now() - timedelta(days=400))
+    category = StageCategory.REVIEW
+    position = 0
 
 
 class CandidateFactory(_OfConnector):

@@ -22,7 +22,7 @@ from connectors.models import Batch, Connector, ProviderRecord, RawEvent, SyncRu
 from issues.models import Backtest, CellWatch, Issue, RuleInputs, RuleSetting
 from tests.factories.accounts import OrganizationFactory, member
 from tests.factories.analytics import waiting
-from tests.factories.ats import ErasureReceiptFactory, JobFactory, StageFactory
+from tests.factories.ats import ErasureReceiptFactory, FormerPlaceFactory, JobFactory, StageFactory
 from tests.factories.connectors import BatchFactory, ConnectorFactory, ProviderRecordFactory, RawEventFactory, SyncRunFactory
 from tests.factories.issues import IssueTransitionFactory, WatchFactory, issue_about
 from tests.factories.realtime import TicketFactory, UpdateCounterFactory, UpdateFactory
@@ -153,5 +153,6 @@ def make_world(name: str) -> World:
             TicketFactory(user=recruiter),
             *_triggers(organization, recruiter, task),
             ErasureReceiptFactory(candidate=visit.application.candidate),
+            FormerPlaceFactory(stage=stage),
         ),
     )

@@ -17,6 +17,7 @@ import pytest
 
 from config import embedded, env, leases
 from config.processes import FileLock
+from tests import emptying
 from tests.live import LiveStack
 
 PLACES = Path(__file__).resolve().parent.parent / "var" / "test"
@@ -82,7 +83,9 @@ def django_db_setup(request: pytest.FixtureRequest, django_test_environment: Non
         with connection.cursor() as cursor:
             # only here: transactional tests empty the tables between them
             cursor.execute(f'GRANT TRUNCATE ON ALL TABLES IN SCHEMA public TO "{database.app_role()}"')
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        emptying.withstand_late_readers(patch)
+        yield
     with django_db_blocker.unblock(), database.as_owner():
         teardown_databases(made, verbosity=0)
 

@@ -44,7 +44,7 @@ class UpdatesConsumer(AsyncWebsocketConsumer):
         try:
             topic = await in_thread(topic_for, listener.user_id, job=job, organization=organization, types=types)
             numbers = resume.parse(after, topic.organization_ids)
-            stream = Subscription(listener, topic, transport="websocket", cut=outlet.of(self.scope).cut)
+            stream = Subscription(listener, topic, transport="websocket", outlet=outlet.of(self.scope))
             self.subscription = await hub().subscribe(stream, after=numbers)
         except NotYours:
             await self.close(NOT_YOURS)

@@ -111,7 +111,7 @@ class Hub:
         while self.subscriptions and time.monotonic() < deadline:
             await asyncio.sleep(0.02)
         for subscription in list(self.subscriptions):
-            subscription.cut()
+            subscription.outlet.cut()
 
     async def close(self) -> None:
         """End every stream and task of this hub."""
@@ -200,7 +200,7 @@ class Hub:
                 if subscription.stalled:
                     subscription.give_up()
                 elif subscription.overdue:
-                    subscription.cut()
+                    subscription.outlet.cut()
             if time.monotonic() >= heartbeat_due:
                 heartbeat_due += HEARTBEAT_SECONDS
                 self._beat()

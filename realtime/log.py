@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -21,7 +22,7 @@ from ats.models import Job
 from config import sql
 from connectors.models import SyncRun
 from connectors.selectors import Progress, progress_of_runs
-from realtime import details, messages
+from realtime import details, messages, outlet
 from realtime.models import UpdateCounter
 from triggers.models import Task
 
@@ -54,6 +55,11 @@ class Told:
     narrow: bool = False
     #: set for a whole state: whoever has not heard an older message with this key need not hear it any more
     key: tuple[str, int | None] | None = None
+
+    @cached_property
+    def frame(self) -> bytes:
+        """The text as a WebSocket message, made once for however many take it."""
+        return outlet.frame(self.text)
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ async def updates(request: HttpRequest) -> HttpResponseBase:
         return stranger
     after = request.headers.get("Last-Event-ID") or request.GET.get("after", "")
     try:
-        stream = Subscription(listener, topic, transport="sse", cut=outlet.of(getattr(request, "scope", {})).cut)
+        stream = Subscription(listener, topic, transport="sse", outlet=outlet.of(getattr(request, "scope", {})))
         subscription = await hub().subscribe(stream, after=resume.parse(after, topic.organization_ids))
     except Ended as end:
         if end.code == COME_BACK:

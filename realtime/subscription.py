@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 
 from config import telemetry
 from realtime import log, messages
+from realtime.outlet import Outlet
 from realtime.topics import Listener, Topic
 
 #: Messages waiting for one slow connection before it is told to reload and closed.
@@ -44,15 +44,15 @@ class Subscription:
     """What one client has been offered and has not taken yet.
 
     A state replaces an older one of the same subject that still waits, so the queue of a slow reader holds each
-    job once, and its last state.
+    job once, and its last state. Where nothing waits and the connection takes it, a message does not wait at all.
     """
 
-    def __init__(self, listener: Listener, topic: Topic, *, transport: str = "", cut: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, listener: Listener, topic: Topic, *, transport: str = "", outlet: Outlet | None = None) -> None:
         self.listener = listener
         self.topic = topic
         #: ``websocket`` or ``sse``
         self.transport = transport
-        self.cut = cut
+        self.outlet = outlet or Outlet()
         #: per organization: what the client said it has already heard
         self.heard: dict[int, int] = {}
         self.ended_at: float | None = None
@@ -60,10 +60,14 @@ class Subscription:
         #: when something was last taken, or began to wait
         self._taken_at = time.monotonic()
         self._ready = asyncio.Event()
+        #: everything taken has been sent, and somebody waits for more
+        self._idle = False
         self._end: Ended | None = None
 
     def offer(self, told: log.Told) -> None:
         if self._end is not None or not self._wants(told):
+            return
+        if self._idle and not self._waiting and self.outlet.write(told.frame):
             return
         key = told.key or id(told)
         self._waiting.pop(key, None)
@@ -111,7 +115,11 @@ class Subscription:
             if self._end is not None:
                 raise self._end
             self._ready.clear()
-            await self._ready.wait()
+            self._idle = True
+            try:
+                await self._ready.wait()
+            finally:
+                self._idle = False
         self._taken_at = time.monotonic()
         return self._waiting.pop(next(iter(self._waiting)))
 

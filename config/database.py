@@ -28,7 +28,8 @@ def as_owner() -> Iterator[None]:
     owner = dj_database_url.parse(settings.MIGRATION_DATABASE_URL)
     ours = connection.settings_dict
     before = {key: ours.get(key) for key in (*ADDRESS, "OPTIONS")}
-    options = {key: value for key, value in (ours.get("OPTIONS") or {}).items() if key not in {"pool", "options"}}
+    options = {key: value for key, value in (ours.get("OPTIONS") or {}).items() if key != "pool"}
+    options["options"] = settings.CLIENT_CHECK
     _reconnect({key: owner.get(key, "") for key in ADDRESS} | {"OPTIONS": options | owner.get("OPTIONS", {})})
     try:
         yield

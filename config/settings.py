@@ -155,9 +155,11 @@ _database["CONN_HEALTH_CHECKS"] = True
 _database["CONN_MAX_AGE"] = 0 if DATABASE_POOL_SIZE else 600
 _database.setdefault("OPTIONS", {})
 _database["OPTIONS"]["application_name"] = env.text("STAGEWATCH_PROCESS", "manage")
+#: a killed process says no good-bye: without it, the server finds out when the statement or the wait for a lock is over
+CLIENT_CHECK = f"-c client_connection_check_interval={env.integer('CLIENT_CHECK_MS', 1_000)}"
 # below the soft time limit of a step: a stuck statement must not outlive its task
 _database["OPTIONS"]["options"] = (
-    f"-c statement_timeout={env.integer('STATEMENT_TIMEOUT_MS', 120_000)}"
+    f"{CLIENT_CHECK} -c statement_timeout={env.integer('STATEMENT_TIMEOUT_MS', 120_000)}"
     f" -c lock_timeout={env.integer('LOCK_TIMEOUT_MS', 60_000)}"
     " -c idle_in_transaction_session_timeout=180000 -c timezone=UTC"
 )

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import re
 import socket
+import sys
+import textwrap
 import threading
 
 import psycopg
@@ -111,3 +113,40 @@ def test_a_pool_in_which_nothing_is_left_tells_of_it(live_stack: LiveStack) -> N
             for visitor in visitors:
                 visitor.join()
     assert "stagewatch_database_up 1.0" in told
+
+
+#: a process that holds one lock and, in the same transaction, does what takes long
+HOLDS_AND = """
+from django.db import connection, transaction
+with transaction.atomic(), connection.cursor() as cursor:
+    cursor.execute("select pg_advisory_xact_lock(1)")
+    print("holds it", flush=True)
+    cursor.execute("select {}")
+"""
+UNDER_WAY = "select 1 from pg_stat_activity where state = 'active' and query = %s"
+
+
+def seen(statement: str, *parameters: str) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return cursor.fetchone() is not None
+
+
+@pytest.mark.stack
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("work", ["pg_advisory_xact_lock(2)", "pg_sleep(50)"], ids=["waits for a lock", "computes"])
+@pytest.mark.parametrize("role", ["application", "owner"])
+def test_what_a_killed_process_held_is_free_soon(live_stack: LiveStack, role: str, work: str) -> None:
+    """Not when its statement would have ended: a batch, or a whole upgrade, waits behind it."""
+    code = HOLDS_AND.format(work)
+    if role == "owner":
+        code = "from config.database import as_owner\nwith as_owner():\n" + textwrap.indent(code, "    ")
+    with psycopg.connect(settings.MIGRATION_DATABASE_URL, dbname=connection.settings_dict["NAME"], autocommit=True) as somebody:
+        somebody.execute("select pg_advisory_lock(2)")
+        process = live_stack.spawn("killed", sys.executable, "manage.py", "shell", "-c", code)
+        process.wait_for_line("holds it")
+        wait_until(lambda: seen(UNDER_WAY, f"select {work}"), what="the statement")
+
+        process.kill()
+
+        wait_until(lambda: somebody.execute("select pg_try_advisory_lock(1)").fetchone() == (True,), timeout=20, what="its lock")

@@ -13,6 +13,7 @@ import dj_database_url
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 from psycopg import sql
+from psycopg_pool import PoolTimeout
 
 #: what of an address makes the difference between the two roles
 ADDRESS = ("HOST", "PORT", "USER", "PASSWORD")
@@ -46,21 +47,36 @@ def _reconnect(values: dict[str, object]) -> None:
 
 
 @contextmanager
-def beside_the_pool(*, within: int) -> Iterator[None]:
+def beside_the_pool(*, within: int, statements_within: int | None = None) -> Iterator[None]:
     """Within, this thread's default connection is a session of its own where there is a pool: to tell of a pool in which
-    nothing is left, one must not wait for it. ``within``: seconds for the session to begin. Raises ``DatabaseError``."""
+    nothing is left, one must not wait for it. ``within``: seconds for the session to begin, ``statements_within`` for each
+    of its statements. Raises ``DatabaseError``."""
     pooled = connections[DEFAULT_DB_ALIAS]
     if not pooled.settings_dict["OPTIONS"].get("pool"):
         yield
         return
-    options = {key: value for key, value in pooled.settings_dict["OPTIONS"].items() if key != "pool"}
-    own = type(pooled)({**pooled.settings_dict, "OPTIONS": {**options, "connect_timeout": within}}, DEFAULT_DB_ALIAS)
+    options = {key: value for key, value in pooled.settings_dict["OPTIONS"].items() if key != "pool"} | {"connect_timeout": within}
+    if statements_within is not None:
+        options["options"] += f" -c statement_timeout={statements_within * 1000}"
+    own = type(pooled)({**pooled.settings_dict, "OPTIONS": options}, DEFAULT_DB_ALIAS)
     connections[DEFAULT_DB_ALIAS] = own
     try:
         yield
     finally:
         connections[DEFAULT_DB_ALIAS] = pooled
         own.close()
+
+
+def has_room(*, within: float) -> bool:
+    """Whether this process's pool hands out a connection within so many seconds. True where none has been opened."""
+    pool = connections[DEFAULT_DB_ALIAS].pool  # type: ignore[attr-defined]  # PostgreSQL's own
+    if pool is None or pool.closed:
+        return True
+    try:
+        with pool.connection(timeout=within):
+            return True
+    except PoolTimeout:
+        return False
 
 
 def app_role() -> str:

@@ -5,6 +5,9 @@ import socket
 import sys
 import textwrap
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -14,6 +17,7 @@ from django.db import ProgrammingError, connection
 
 from config import database, row_metrics
 from tests.live import LiveStack, wait_until
+from tests.relay import relay_to_database
 
 pytestmark = pytest.mark.django_db
 
@@ -88,31 +92,68 @@ def test_a_database_that_hangs_or_refuses_is_told_to_the_scraper_in_time(monkeyp
     assert "stagewatch_database_up 1.0" in row_metrics.latest().decode()
 
 
-@pytest.mark.stack
-@pytest.mark.django_db(transaction=True)
-def test_a_pool_in_which_nothing_is_left_tells_of_it(live_stack: LiveStack) -> None:
-    """Whoever scrapes does not wait in the queue that is to be told of."""
-    web = live_stack.web(DATABASE_POOL_SIZE="2")
+@contextmanager
+def full_pool(web: str) -> Iterator[None]:
+    """Visitors wait for a table, with every connection of a small pool, and more of them for the pool."""
     with psycopg.connect(settings.MIGRATION_DATABASE_URL, dbname=connection.settings_dict["NAME"]) as somebody:
-        somebody.execute("lock table django_migrations in access exclusive mode")
-        visitors = [threading.Thread(target=requests.get, args=(f"{web}/readyz",), kwargs={"timeout": 60}) for _ in range(4)]
+        somebody.execute("lock table knox_authtoken in access exclusive mode")
+        asking = {"headers": {"Authorization": "Token nobody-has-this"}, "timeout": 60}
+        visitors = [threading.Thread(target=requests.get, args=(f"{web}/ats/jobs",), kwargs=asking) for _ in range(4)]
         for visitor in visitors:
             visitor.start()
-        waited_for = re.compile(r'^stagewatch_database_pool{state="waited_for"} [1-9]', re.MULTILINE)
         try:
-            told = ""
-
-            def scraped() -> bool:
-                nonlocal told
-                told = requests.get(f"{web}/metrics", timeout=5).text
-                return waited_for.search(told) is not None
-
-            wait_until(scraped, what="requests that wait for the pool")
+            yield
         finally:
             somebody.rollback()
             for visitor in visitors:
                 visitor.join()
+
+
+@pytest.mark.stack
+@pytest.mark.django_db(transaction=True)
+def test_a_pool_in_which_nothing_is_left_tells_of_it(live_stack: LiveStack) -> None:
+    """Whoever scrapes or probes does not wait in the queue that is to be told of."""
+    web = live_stack.web(DATABASE_POOL_SIZE="2")
+    waited_for = re.compile(r'^stagewatch_database_pool{state="waited_for"} [1-9]', re.MULTILINE)
+    with full_pool(web):
+        told = ""
+
+        def scraped() -> bool:
+            nonlocal told
+            told = requests.get(f"{web}/metrics", timeout=5).text
+            return waited_for.search(told) is not None
+
+        wait_until(scraped, what="requests that wait for the pool")
+        ready = requests.get(f"{web}/readyz?exclude=heartbeat", timeout=5)
+        assert requests.get(f"{web}/healthz", timeout=5).status_code == 200
+
     assert "stagewatch_database_up 1.0" in told
+    assert ready.json()["detail"] == "Not ready: pool."
+    busy = "all database connections of this process are busy, and none became free within 2 s"
+    assert ready.json()["checks"] == {"database": "ok", "broker": "ok", "migrations": "ok", "pool": busy}
+    assert requests.get(f"{web}/readyz?exclude=heartbeat", timeout=5).status_code == 200, "it is over"
+
+
+@pytest.mark.stack
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_hangs_is_told_to_the_probe_in_time(live_stack: LiveStack) -> None:
+    """A server that takes sessions and says nothing would keep a pooled connection waiting for ever."""
+    with relay_to_database() as relay:
+        who, _, _ = urlsplit(settings.DATABASE_URL).netloc.rpartition("@")
+        url = f"postgresql://{who}@127.0.0.1:{relay.port}/{connection.settings_dict['NAME']}"
+        web = live_stack.web(DATABASE_URL=url, DATABASE_POOL_SIZE="2")
+        probe = f"{web}/readyz?exclude=heartbeat"
+        assert requests.get(probe, timeout=10).json()["status"] == "ok"
+        relay.hang()
+
+        answers = [requests.get(probe, timeout=5) for _ in range(3)]
+        alive = requests.get(f"{web}/healthz", timeout=5)
+
+        relay.go_on()
+        wait_until(lambda: requests.get(probe, timeout=10).status_code == 200, what="readiness")
+    assert [one.json()["detail"] for one in answers] == ["Not ready: database."] * 3
+    assert answers[0].json()["checks"]["database"] == "unreachable"
+    assert alive.status_code == 200
 
 
 #: a process that holds one lock and, in the same transaction, does what takes long

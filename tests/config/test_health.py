@@ -40,7 +40,7 @@ def test_it_is_ready_when_database_broker_migrations_and_heartbeat_are() -> None
     response = Client().get("/readyz")
 
     assert response.status_code == 200
-    assert response.json()["checks"] == {"database": "ok", "broker": "ok", "migrations": "ok", "heartbeat": "ok"}
+    assert response.json()["checks"] == {"database": "ok", "broker": "ok", "migrations": "ok", "heartbeat": "ok", "pool": "ok"}
 
 
 def test_a_heartbeat_that_stopped_or_never_came_is_named_and_can_be_left_out() -> None:
@@ -70,7 +70,7 @@ def test_a_dead_broker_is_named_and_its_address_is_not(settings: Any) -> None:
 
     assert response.status_code == 503
     assert response.headers["Content-Type"] == "application/problem+json"
-    assert response.json()["checks"] == {"database": "ok", "broker": "unreachable", "migrations": "ok", "heartbeat": "ok"}
+    assert response.json()["checks"] == {"database": "ok", "broker": "unreachable", "migrations": "ok", "heartbeat": "ok", "pool": "ok"}
     assert response.json()["detail"] == "Not ready: broker."
     assert "hunter2" not in response.content.decode()
 

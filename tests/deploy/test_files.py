@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from config import health
 from config.flow import QUEUES
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -75,7 +76,8 @@ def test_what_serves_is_probed_and_what_is_scaled_or_guarded_exists() -> None:
     deployments = {one["metadata"]["name"]: one for one in RUNNING if one["kind"] == "Deployment"}
     for deployment in deployments.values():
         assert all({"startupProbe", "livenessProbe"} <= set(one) for one in containers(deployment))
-    assert "readinessProbe" in containers(deployments["stagewatch-web"])[0]
+    readiness = containers(deployments["stagewatch-web"])[0]["readinessProbe"]
+    assert readiness["timeoutSeconds"] > 2 * health.PATIENCE_SECONDS, "who is asked begins the last check just before that"
     scaled = [one["spec"]["scaleTargetRef"]["name"] for one in documents("base/autoscaling.yaml")]
     assert set(scaled) <= set(deployments)
     for budget in documents("base/disruption.yaml"):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import threading
-from collections.abc import Callable
+from typing import TextIO
 
 from django.db.models import Q, Sum
 from django.utils import timezone
@@ -12,6 +11,7 @@ from kombu.exceptions import OperationalError
 
 from config.celery import app
 from connectors.models import Batch, SyncRun
+from connectors.services import MAX_ATTEMPTS
 
 #: without a live worker within this many seconds, waiting makes no sense
 WORKER_PATIENCE = 4.0
@@ -33,26 +33,41 @@ def check_worker() -> None:
         raise NotThrough("No worker answers, so nothing would move. Start the stack (make run) and try again; the work is kept.")
 
 
-def follow(run: SyncRun, *, say: Callable[[str], None] | None = None) -> SyncRun:
+class Telling:
+    """What whoever waits at the command line hears: a line for each new state, and on a terminal how far it is."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._last = ""
+        self._in_place = out.isatty()
+
+    def state(self, line: str) -> None:
+        """Said once, until there is something else to say."""
+        if line != self._last:
+            self._last = line
+            self._write(f"{timezone.now():%H:%M} UTC  {line}\n")
+
+    def progress(self, line: str) -> None:
+        if self._in_place:
+            self._write(line)
+
+    def end(self) -> None:
+        """The last line is a state, not a bar that stopped."""
+        if self._in_place:
+            self._write("")
+
+    def _write(self, text: str) -> None:
+        self._out.write(f"\r\033[K{text}" if self._in_place else text)
+        self._out.flush()
+
+
+def follow(run: SyncRun, *, telling: Telling | None = None) -> SyncRun:
     """Wait until the run has ended. Returns it succeeded with nothing set aside; raises ``NotThrough`` otherwise."""
-    pause, look = threading.Event(), LOOK_FIRST
-    last_sign, last_seen = timezone.now(), None
-    while True:
-        run.refresh_from_db()
-        progress = progress_of(run)
-        if say:
-            say(f"{run.get_state_display()}: {progress['fetched']:,} fetched, {progress['in_flow']:,} in flow")
-        if run.state in SyncRun.ENDED:
-            break
-        seen = (run.state, *progress.values())
-        if seen != last_seen:
-            last_sign, last_seen = timezone.now(), seen
-        elif (timezone.now() - last_sign).total_seconds() > 60:
-            check_worker()
-            last_sign = timezone.now()
-        pause.wait(look)
-        # a long run is not looked at so often that the looking slows it down; its last moments are
-        look = LOOK_FIRST if run.state == SyncRun.State.SETTLING else min(look * 1.3, LOOK_AT_MOST)
+    try:
+        progress = _wait_for_end(run, telling)
+    finally:
+        if telling:
+            telling.end()
     if run.state == SyncRun.State.FAILED:
         raise NotThrough(f"SyncRun {run.pk} failed: {run.error}")
     if progress["failed"]:
@@ -64,6 +79,37 @@ def follow(run: SyncRun, *, say: Callable[[str], None] | None = None) -> SyncRun
     return run
 
 
+def _wait_for_end(run: SyncRun, telling: Telling | None) -> dict[str, int]:
+    pause, look = threading.Event(), LOOK_FIRST
+    last_sign, last_seen = timezone.now(), None
+    while True:
+        run.refresh_from_db()
+        progress = progress_of(run)
+        if telling:
+            telling.state(standing_of(run))
+            telling.progress(f"{run.get_state_display()}: {progress['fetched']:,} fetched, {progress['in_flow']:,} in flow")
+        if run.state in SyncRun.ENDED:
+            return progress
+        seen = (run.state, *progress.values())
+        if seen != last_seen:
+            last_sign, last_seen = timezone.now(), seen
+        elif (timezone.now() - last_sign).total_seconds() > 60:
+            check_worker()
+            last_sign = timezone.now()
+        pause.wait(look)
+        # a long run is not looked at so often that the looking slows it down; its last moments are
+        look = LOOK_FIRST if run.state == SyncRun.State.SETTLING else min(look * 1.3, LOOK_AT_MOST)
+
+
+def standing_of(run: SyncRun) -> str:
+    """One line: what is being done about the run, and when and why again."""
+    if run.state == SyncRun.State.QUEUED and run.error and run.next_attempt_at:
+        return f"Try {run.attempts + 1} of {MAX_ATTEMPTS} at {run.next_attempt_at:%H:%M} UTC, because: {run.error}"
+    if run.state == SyncRun.State.RUNNING and run.attempts > 1:
+        return f"{run.get_state_display()} (try {run.attempts} of {MAX_ATTEMPTS})"
+    return run.get_state_display()
+
+
 def progress_of(run: SyncRun) -> dict[str, int]:
     """fetched, created, skipped, failed, and raw payloads still in flow."""
     sums = Batch.objects.filter(sync_run=run).aggregate(
@@ -73,15 +119,3 @@ def progress_of(run: SyncRun) -> dict[str, int]:
         in_flow=Sum("raw_count", filter=Q(finished_at=None, failed_at=None), default=0),
     )
     return {"fetched": run.fetched, **sums}
-
-
-def on_terminal() -> Callable[[str], None] | None:
-    """A one-line progress display on a terminal; None elsewhere, so that logs stay clean."""
-    if not sys.stderr.isatty():
-        return None
-
-    def say(line: str) -> None:
-        sys.stderr.write(f"\r\033[K{line}")
-        sys.stderr.flush()
-
-    return say

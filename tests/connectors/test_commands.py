@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ from accounts.models import Organization
 from ats.models import CandidateEvent
 from connectors import waiting
 from connectors.models import Batch, Connector, RawEvent, SyncRun
-from connectors.waiting import NotThrough, check_worker, follow
+from connectors.waiting import NotThrough, Telling, check_worker, follow
 from tests.factories.accounts import OrganizationFactory
 from tests.factories.connectors import BatchFactory, ConnectorFactory, SyncRunFactory
 from tests.live import LiveStack
@@ -224,7 +225,7 @@ def test_replay_sends_dead_letters_again_and_says_how_many() -> None:
 
 
 @pytest.mark.django_db
-def test_waiting_ends_well_only_if_everything_went_through(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_ends_well_only_if_everything_went_through() -> None:
     good = bring_in(file_connector(), [event_row("e", T)])
     assert follow(good) == good
 
@@ -237,20 +238,57 @@ def test_waiting_ends_well_only_if_everything_went_through(monkeypatch: pytest.M
         follow(failed)
 
 
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+    @property
+    def shown(self) -> list[str]:
+        """What a person reads in the end: what was written over is gone."""
+        return [line.rpartition("\r\033[K")[2] for line in self.getvalue().split("\n")]
+
+
 @pytest.mark.django_db
-def test_waiting_tells_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[str] = []
+def test_waiting_tells_how_far_it_is() -> None:
+    screen, told = Terminal(), []
     going = bring_in(file_connector(), [event_row("e", T)], walked=False)
 
-    def say(line: str) -> None:
-        told.append(line)
-        walk()
+    class Walking(Telling):
+        def progress(self, line: str) -> None:
+            super().progress(line)
+            told.append(line)
+            walk()
 
-    follow(going, say=say)
+    follow(going, telling=Walking(screen))
 
     assert told[0].startswith("In flow: ")
     assert "1 in flow" in told[0]
     assert "0 in flow" in told[-1]
+    assert [line[10:] for line in screen.shown] == [" In flow", " Succeeded", ""], "states stay, the bar goes"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("out", [Terminal(), io.StringIO()], ids=["on a terminal", "in a log"])
+def test_waiting_tells_that_a_run_is_tried_again_when_and_why(out: io.StringIO) -> None:
+    run = SyncRunFactory(state=SyncRun.State.QUEUED)
+    again = {"next_attempt_at": T.replace(hour=18, minute=42), "error": "bamboohr (acme.bamboohr.com, GET /jobs) answered 503."}
+    moves = iter([
+        {"state": "running", "attempts": 1}, {"fetched": 50}, {"state": "queued", **again}, {}, {"state": "running", "attempts": 2},
+        {"state": "flowing", "error": ""}, {"state": "succeeded"},
+    ])  # fmt: skip
+
+    class Moving(Telling):
+        def progress(self, line: str) -> None:
+            SyncRun.objects.filter(pk=run.pk).update(**next(moves, {"state": "succeeded"}))
+
+    follow(run, telling=Moving(out))
+
+    lines = out.getvalue().replace("\r\033[K", "").splitlines()
+    assert all(re.match(r"\d\d:\d\d UTC  ", line) for line in lines)
+    assert [line[11:] for line in lines] == [
+        "Queued", "Fetching", "Try 2 of 4 at 18:42 UTC, because: bamboohr (acme.bamboohr.com, GET /jobs) answered 503.",
+        "Fetching (try 2 of 4)", "In flow", "Succeeded",
+    ]  # fmt: skip
 
 
 def test_without_a_worker_waiting_gives_up_within_ten_seconds(live_stack: LiveStack) -> None:

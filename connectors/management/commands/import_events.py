@@ -12,7 +12,7 @@ from connectors.exceptions import ConnectorError
 from connectors.files.importing import import_file
 from connectors.models import Connector
 from connectors.services import connect
-from connectors.waiting import NotThrough, check_worker, follow, on_terminal
+from connectors.waiting import NotThrough, Telling, check_worker, follow
 
 
 class Command(BaseCommand):
@@ -40,7 +40,7 @@ class Command(BaseCommand):
             )
             self.stdout.write(str(run.pk))
             if options["wait"]:
-                follow(run, say=on_terminal())
+                follow(run, telling=Telling(sys.stderr))
         except (ConnectorError, NotThrough) as error:
             raise CommandError(str(error)) from None
 

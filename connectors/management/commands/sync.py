@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser
 from typing import Any
 
@@ -9,7 +10,7 @@ from connectors.exceptions import ConnectorError
 from connectors.finding import find_connector
 from connectors.models import Connector, SyncRun
 from connectors.services import SyncInProgress, request_sync
-from connectors.waiting import NotThrough, check_worker, follow, on_terminal
+from connectors.waiting import NotThrough, Telling, check_worker, follow
 
 
 class Command(BaseCommand):
@@ -30,7 +31,7 @@ class Command(BaseCommand):
             run = self._request(find_connector(options["connector"]), options["mode"], patient=options["wait"])
             self.stdout.write(str(run.pk))
             if options["wait"]:
-                follow(run, say=on_terminal())
+                follow(run, telling=Telling(sys.stderr))
         except (ConnectorError, SyncInProgress, NotThrough) as error:
             raise CommandError(str(error)) from None
 
@@ -42,8 +43,10 @@ class Command(BaseCommand):
             except SyncInProgress as busy:
                 if not patient:
                     raise
+                telling = Telling(sys.stderr)
+                telling.state(f"SyncRun {busy.run.pk} comes first: it was under way")
                 try:
-                    follow(busy.run)
+                    follow(busy.run, telling=telling)
                 except NotThrough:
                     if not SyncRun.objects.filter(pk=busy.run.pk, state__in=SyncRun.ENDED).exists():
                         raise

@@ -17,6 +17,13 @@ def organizations_of(user: Any) -> QuerySet[Organization]:
     return Organization.objects.filter(memberships__user=user)
 
 
+def organizations_to_join(user: Any) -> QuerySet[Organization]:
+    """Those a superuser may still become a member of, in the admin. Nobody else hears of what is not theirs."""
+    if not getattr(user, "is_superuser", False) or not user.is_active:
+        return Organization.objects.none()
+    return Organization.objects.exclude(memberships__user=user).order_by("name")
+
+
 def organization_ids(user: Any) -> list[int]:
     """Ids, for raw SQL and for ``filter(organization_id__in=…)``; one query."""
     if not getattr(user, "is_authenticated", False) or not user.is_active:

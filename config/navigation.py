@@ -55,6 +55,7 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str, str], ...]], ...] = (
             ("Processes", "monitor_heart", "config_heartbeat", "", ""),
             ("Organizations", "apartment", "accounts_organization", "", ""),
             ("Users", "group", "accounts_user", "", ""),
+            ("Memberships", "badge", "accounts_membership", "", ""),
         ),
     ),
 )

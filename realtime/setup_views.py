@@ -15,6 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from accounts.models import Membership, Organization, Role
+from accounts.selectors import organizations_to_join
 from accounts.services import found_organization
 from analytics.models import StageMetric
 from ats.mapping import map_stage
@@ -54,14 +55,15 @@ def setup(request: HttpRequest) -> HttpResponse:
 
 
 def first_organization(request: HttpRequest) -> HttpResponse:
-    """An installation without any organization: staff found the first one and become its administrator."""
+    """Somebody without any organization: staff found one and become its administrator, or hear of those made elsewhere."""
     if not getattr(request.user, "is_staff", False):
         return render(request, "realtime/nowhere.html")
     form = OrganizationForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         made = found_organization(founder=request.user, **form.cleaned_data)  # type: ignore[arg-type]
         return redirect(f"/setup?organization={made.slug}")
-    return render(request, "realtime/found.html", {"form": form}, status=400 if form.is_bound else 200)
+    context = {"form": form, "others": organizations_to_join(request.user)[:10]}
+    return render(request, "realtime/found.html", context, status=400 if form.is_bound else 200)
 
 
 def _act(request: HttpRequest, organization: Organization) -> HttpResponse:

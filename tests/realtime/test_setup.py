@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from typing import Any
 
 import pytest
@@ -35,6 +37,30 @@ def test_the_first_member_of_staff_founds_the_organization() -> None:
     assert (made.name, made.time_zone) == ("Acme Rockets", "Europe/Berlin")
     assert Membership.objects.get().role == Role.ADMIN
     assert "Connect the system you hire with" in client.get("/").content.decode()
+
+
+def test_a_superuser_is_led_to_what_the_command_line_has_made(acme: Any) -> None:
+    """``connect`` makes the organization and no member."""
+    client = Client()
+    boss = User.objects.create_superuser("boss")
+    client.force_login(boss)
+
+    page = client.get("/").content.decode()
+
+    (way,) = re.findall(r'href="(/admin/accounts/membership/add/[^"]+)">Acme</a>', page)
+    form = client.get(html.unescape(way)).context["adminform"].form
+    assert (int(form["organization"].value()), int(form["user"].value()), form["role"].value()) == (
+        acme.organization.pk,
+        boss.pk,
+        Role.ADMIN,
+    )
+
+
+def test_other_members_of_staff_do_not_hear_of_foreign_organizations(acme: Any) -> None:
+    client = Client()
+    client.force_login(User.objects.create_user("founder", is_staff=True))
+
+    assert "Acme" not in client.get("/").content.decode()
 
 
 def test_an_organization_that_exists_is_not_joined_by_founding_it(acme: Any) -> None:

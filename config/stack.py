@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 import urllib.error
@@ -48,7 +49,7 @@ class Stack:
         self.supervisor = Supervisor(
             root=embedded.BASE_DIR,
             logs=self.var / "log",
-            environment={telemetry_folder.VARIABLE: str(self.values), **env.for_children()},
+            environment={telemetry_folder.VARIABLE: str(self.values), **env.for_children(), **quiet_about_root()},
             listener=self._heard,
             chore=self._renew,
         )
@@ -128,6 +129,13 @@ class Stack:
     def _quote(self, name: str) -> str:
         words = "".join(f"\n  {line}" for line in self._last_words[name]) or " it said nothing"
         return f"{words}\n(the whole log: {self.supervisor.logs / name}.log)"
+
+
+def quiet_about_root() -> dict[str, str]:
+    """Celery tells whoever runs it as root to use its --uid. Here one would look for that in vain: the Procfile is the
+    command line, and an installation that others can reach has users of its own (deploy/)."""
+    before = os.environ.get("PYTHONWARNINGS", "")
+    return {"PYTHONWARNINGS": ",".join(filter(None, [before, "ignore:You're running the worker with superuser privileges"]))}
 
 
 def require_room(var: Path) -> None:

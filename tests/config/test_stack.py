@@ -119,6 +119,9 @@ def test_a_killed_worker_comes_back_and_ctrl_c_leaves_no_process(command: Comman
     command.start("stack")
     command.read_until("url: ")
     assert command.value("url") == f"http://127.0.0.1:{command.port}"
+    command.read_until("Ctrl-C stops everything")
+    assert "Nobody can log in yet. In a second terminal, in this folder: .venv/bin/python manage.py createsuperuser" in command.said
+    assert "superuser privileges" not in command.said
     assert answers(f"{command.value('url')}/healthz")
     (worker,) = [process for process in command.living() if "worker@%h" in process.cmdline() and process.ppid() == command_pid(command)]
 
@@ -129,6 +132,9 @@ def test_a_killed_worker_comes_back_and_ctrl_c_leaves_no_process(command: Comman
     assert command.interrupt() == 0
     assert command.said.rstrip().endswith("stopped")
     assert command.living() == []
+    log = (command.var / "log" / "worker.log").read_text()
+    assert " INFO celery.worker.strategy Task config.heartbeat" in log
+    assert "config.heartbeat" not in command.said, "what comes every few seconds would carry everything else off the screen"
 
 
 def command_pid(command: Command) -> int:

@@ -13,7 +13,7 @@ import os
 import traceback
 from datetime import UTC, datetime
 
-from config import correlation
+from config import correlation, places
 
 #: whose exceptions' words may be repeated
 OURS = ("accounts", "analytics", "ats", "config", "connectors", "issues", "realtime", "triggers")
@@ -48,6 +48,9 @@ class Careful(logging.Filter):
         if isinstance(record.args, dict) and "exc" in record.args:
             # celery.app.trace: "Task … raised unexpected: <repr of the exception>", with the traceback as text
             record.args = {**record.args, "exc": words_of(error) if error else "an exception", "traceback": "", "args": "", "kwargs": ""}
+        elif record.name == "django.request" and isinstance(record.args, tuple) and (request := getattr(record, "request", None)):
+            # "Not Found: %s", and what else Django says with the path in it
+            record.args = tuple(places.told(request) if said == request.path else said for said in record.args)
         elif record.name == "asyncio":
             record.msg, record.args = record.getMessage().partition("\n")[0], None
         record.exc_text = None

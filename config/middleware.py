@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.decorators import sync_and_async_middleware
 
-from config import correlation, tracing
+from config import correlation, places, tracing
 
 logger = logging.getLogger("stagewatch.request")
 
@@ -25,7 +25,7 @@ QUIET = ("/healthz", "/readyz", "/metrics", "/static/")
 def correlate(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
     """Binds the request's id (the client's X-Request-ID, if it is one, or a new one) and sends it back.
 
-    The line names method, path and status. Not the query: people search for names.
+    The line names method, path and status. Not the query, and no words of the path: people search for names.
     """
     if iscoroutinefunction(get_response):
 
@@ -58,7 +58,7 @@ def _answered(request: HttpRequest, response: Any, began: float, identity: str) 
         level,
         "%s %s %s",
         request.method,
-        request.path,
+        places.told(request),
         response.status_code,
         extra={"action": "request", "status": response.status_code, "ms": round((time.perf_counter() - began) * 1000)},
     )

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
-from config import correlation, env
+from config import correlation, env, places
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -43,7 +44,7 @@ def start() -> TracerProvider | None:
     provider.add_span_processor(Correlating())
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)
-    DjangoInstrumentor().instrument(request_hook=_without_query)
+    DjangoInstrumentor().instrument(request_hook=_without_query, response_hook=_without_words)
     CeleryInstrumentor().instrument()
     PsycopgInstrumentor().instrument()
     return provider
@@ -57,6 +58,15 @@ def _without_query(span: Any, request: HttpRequest) -> None:
             span.set_attribute(name, str(told[name]).partition("?")[0])
     if "url.query" in told:
         span.set_attribute("url.query", "")
+
+
+def _without_words(span: Any, request: HttpRequest, response: Any) -> None:
+    """Nor are names in paths for others: known once it is known where the path leads."""
+    told = getattr(span, "attributes", None) or {}
+    for name in ("http.url", "http.target", "url.full", "url.path"):
+        if name in told:
+            address = str(told[name]).replace(request.path, quote(request.path))
+            span.set_attribute(name, address.replace(quote(request.path), places.told(request)))
 
 
 def mark(correlation_id: str) -> None:

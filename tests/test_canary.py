@@ -10,12 +10,14 @@ import gzip
 import json
 import sys
 import threading
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import redis
@@ -140,6 +142,9 @@ def test_people_and_secrets_stay_inside_and_one_id_leads_through(live_stack: Liv
             again = account.poll()
             people = list(Candidate.objects.exclude(name="").values_list("name", "email"))
             get(web, f"/ats/jobs?search={people[0][0].split()[0]}", token)
+            for typed in (f"/ats/candidates/{quote(people[1][0])}", f"/{quote(people[2][0])}", f"/admin/{quote(people[3][0])}"):
+                with suppress(urllib.error.HTTPError):
+                    get(web, typed, token)
             metrics = get(web, "/metrics", token)
             wait_until(lambda: any(one.get("correlation_id") == run.correlation_id for one in told), what="the run's update")
             wait_until(lambda: len(envelopes) >= 2 * len(flow.RECOMPUTABLE), what="reports of the errors")

@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from config import correlation, logs
 from connectors.exceptions import NotConfigured
@@ -75,6 +76,27 @@ def test_an_unfinished_coroutine_s_report_stops_at_its_first_line() -> None:
     made = record("Task exception was never retrieved\nfuture: <Task exception=ValueError('Canary')>", name="asyncio")
 
     assert logs.Plain().format(made).endswith("Task exception was never retrieved")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("path", "written"),
+    [
+        ("/ats/candidates/Jane Canary", "/ats/…"),
+        ("/ats/candidates/4278", "/ats/candidates/4278"),
+        ("/ats/jobs/23/stage/Jane Canary/candidates", "/ats/jobs/23/stage/…/candidates"),
+        ("/Jane Canary", "/…"),
+        ("/static/Jane Canary", "/static/…"),
+        ("/issues", "/issues"),
+    ],
+)
+def test_words_typed_into_an_address_are_not_written_down(path: str, written: str, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("DEBUG"):
+        Client().get(path)
+
+    said = [logs.Plain().format(one) for one in caplog.records if logs.Careful().filter(one)]
+    assert any(f" stagewatch.request GET {written} " in line for line in said)
+    assert [line for line in said if "Canary" in line] == []
 
 
 def test_ids_end_with_what_they_were_bound_to() -> None:

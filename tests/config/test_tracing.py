@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -66,6 +67,9 @@ def test_requests_steps_and_sql_are_traced_under_one_id(live_stack: LiveStack) -
         request = urllib.request.Request(f"{web}/login?search=Canary", headers={"X-Request-ID": "request-4711"})
         with urllib.request.urlopen(request, timeout=30) as response:
             assert response.headers["X-Request-ID"] == "request-4711"
+        for typed in ("ats/candidates/Canary%20Quillfeather", "Canary"):
+            with pytest.raises(urllib.error.HTTPError, match=r"40[14]"):
+                urllib.request.urlopen(f"{web}/{typed}", timeout=30)
 
         def seen(part: str, **attributes: str) -> bool:
             wanted = {name.replace("_", "."): value for name, value in attributes.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,30 @@ def test_the_shipped_settings_are_settings() -> None:
     for name in ("production.env.example", "k8s/base/settings.env"):
         named = set(re.findall(r"^([A-Z_]+)=", (DEPLOY / name).read_text(encoding="utf-8"), re.MULTILINE))
         assert named <= EXAMPLE | FOREIGN, name
+
+
+def test_a_shell_reads_the_shipped_settings_as_systemd_and_compose_do() -> None:
+    """Commands are run in a shell that has read the file; processes are given it as it stands."""
+    file = DEPLOY / "production.env.example"
+    stands = dict(line.split("=", 1) for line in file.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#"))
+
+    read = subprocess.run(["sh", "-ec", f"set -a; . {file}; exec env -0"], env={}, capture_output=True, text=True, check=True).stdout
+
+    assert stands.items() <= dict(one.split("=", 1) for one in read.split("\0") if one).items()
+
+
+def test_the_guide_names_units_and_files_that_are_there() -> None:
+    guide, _, cluster = (DEPLOY / "README.md").read_text(encoding="utf-8").partition("## A cluster")
+    assert cluster, "where deploy/NAME is a Deployment"
+    units = {
+        re.sub(r"@\d", "@", name)
+        for name in re.findall(r"\bstagewatch-(?:web|worker|syncer|beat)(?:@\d)?(?:\.socket)?(?= |$)", guide, re.M)
+    }
+    there = {path.name.removesuffix(".service") for path in (DEPLOY / "systemd").iterdir()}
+    assert len(units) >= 4
+    assert units <= there
+    for name in re.findall(r"\bdeploy/([a-z][\w./-]+\w)", guide):
+        assert (DEPLOY / name).exists() or f"deploy/{name}" in (ROOT / ".gitignore").read_text(encoding="utf-8"), name
 
 
 def test_metrics_that_scale_are_exported() -> None:

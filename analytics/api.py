@@ -216,9 +216,9 @@ class Drilldown(LiveView, GenericAPIView[Any]):
         if not stages:  # the org heatmap shows a column of every canonical stage, also where a pipeline has none of the kind
             return self.get_paginated_response(self.paginate_queryset(StageVisit.objects.none()) or [])
         with as_known(question.known_by, [job.organization_id]):
-            clock, cell = (row.clock, row.standing(name if pooled else stages[0].pk)) if row else (None, None)
-            measure = cell.numbers.measure if cell else drilldown.measure_of(job, stages, question)
+            clock, cell = (row.clock, row.cell(name if pooled else stages[0].pk)) if row else (None, None)
+            measure = cell.numbers(standing.now).measure if cell else drilldown.measure_of(job, stages, question)
             page = self.paginate_queryset(drilldown.visits_in_cell(job, stages, question, wanted, measure, clock)) or []
-            troubled = cell is None or cell.troubled or wanted.by_issue
+            troubled = cell is None or cell.standing.troubled or wanted.by_issue
             rows = drilldown.rows(job, page, stages, question, measure, clock, troubled=troubled, courses=row.courses if row else None)
         return self.get_paginated_response(rows)

@@ -14,7 +14,7 @@ from datetime import datetime
 from functools import cached_property
 
 from django.contrib.postgres.aggregates import ArrayAgg
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, QuerySet
 
 from analytics import baselines
 from analytics.baselines import Circle, Targets
@@ -22,9 +22,9 @@ from analytics.calendars import JobClock, JobClocks
 from analytics.estimators import Unit
 from analytics.frames import Frame
 from analytics.heatmap import Ages, Json, StageRef, Window, cell
-from analytics.models import CategoryMetric, StageMetric, StageVisit
-from analytics.numbers import NOTHING, Asked, CellNumbers, Kept, Place
-from analytics.samples import Summary
+from analytics.models import WELL_DATED, CategoryMetric, StageMetric, StageVisit
+from analytics.numbers import NOTHING, Asked, CellNumbers, Kept, Meanwhile, Place
+from analytics.samples import Counts, Summary
 from ats.models import CATEGORY_RANK, Job, Stage
 from ats.selectors import TO_DECIDE, UNRESOLVED
 from connectors.events import StageCategory
@@ -63,12 +63,14 @@ class Question:
         return None if self.live else self.as_of
 
 
-def open_visits(question: Question) -> QuerySet[StageVisit]:
-    """The visits open at the question's moment: THE query of a cell. Counts, ages and drilldown all start here."""
-    visits = StageVisit.objects.order_by()  # the table's own order would join the applications
-    if question.live:
-        return visits.filter(left_at=None)
-    return visits.filter(Q(left_at=None) | Q(left_at__gt=question.as_of), entered_at__lte=question.as_of)
+def open_visits() -> QuerySet[StageVisit]:
+    """The open visits: THE query of a cell. Counts, ages and drilldown all start here. Within ``past.as_known`` for a
+    question about the past: those of whom no end was known then.
+
+    A skewed clock may date an entry ahead: its age is 0 until then, and who is said to have come there is no longer
+    where they were before.
+    """
+    return StageVisit.objects.order_by().filter(left_at=None)  # the table's own order would join the applications
 
 
 def stage_ref(stage: Stage) -> StageRef:
@@ -97,6 +99,8 @@ class Standing:
     ref: StageRef
     entered_open: Sequence[datetime]
     numbers: CellNumbers
+    #: the numbers as of another moment, where they move with time alone (a percentile that is not reached)
+    later: Callable[[datetime], CellNumbers] | None
     #: to be decided on, see ``ats.selectors.TO_DECIDE``
     issues_open: int
     #: whether anything is wrong with anybody here, decided on or not
@@ -137,8 +141,10 @@ class CellReader:
         """Each job with its clock and its cells; ``group`` and columns as in ``read``."""
         named = {stage.pk: group(stage) for stage in self._stages}
         entered: dict[Key, list[datetime]] = defaultdict(list)
-        for (job_id, stage_id), moments in self._waiting.items():
+        counted: dict[Key, list[datetime]] = defaultdict(list)
+        for (job_id, stage_id), (moments, of_counted_length) in self._waiting.items():
             entered[job_id, named[stage_id].id] += moments
+            counted[job_id, named[stage_id].id] += of_counted_length
         to_decide: dict[Key, int] = defaultdict(int)
         for job_id, stage_id, count in self._issue_counts:
             if stage_id in named:
@@ -147,7 +153,7 @@ class CellReader:
         used = {*entered, *((job_id, named[stage_id].id) for job_id, stage_id in self._metrics)}
         refs = sorted({*named.values(), *(columns or ())}, key=lambda ref: ref.sort_key)
         shown = {job.pk: [ref for ref in refs if columns is not None or (job.pk, ref.id) in used] for job in self._jobs}
-        numbers = self._numbers(named, shown)
+        numbers = self._numbers(named, shown, counted)
         for job in self._jobs:
             yield (
                 job,
@@ -156,7 +162,7 @@ class CellReader:
                     Standing(
                         ref,
                         entered.get((job.pk, ref.id), ()),
-                        numbers[job.pk, ref.id],
+                        *numbers[job.pk, ref.id],
                         to_decide.get((job.pk, ref.id), 0),
                         (job.pk, ref.id) in to_decide,
                         (job.pk, ref.id) in used,
@@ -166,14 +172,15 @@ class CellReader:
             )
 
     @cached_property
-    def _waiting(self) -> dict[tuple[int, int], list[datetime]]:
-        """By (job, stage) when each open visit began."""
-        rows = open_visits(self._question).filter(job_id__in=self._by_id).values_list("job_id", "stage_id")
-        return {(job_id, stage_id): moments for job_id, stage_id, moments in rows.annotate(entered=ArrayAgg("entered_at"))}
+    def _waiting(self) -> dict[tuple[int, int], tuple[list[datetime], list[datetime]]]:
+        """By (job, stage) when each open visit began, and of these when those did whose length counts."""
+        rows = open_visits().filter(job_id__in=self._by_id).values_list("job_id", "stage_id")
+        told = rows.annotate(entered=ArrayAgg("entered_at"), counted=ArrayAgg("entered_at", filter=WELL_DATED, default=[]))
+        return {(job_id, stage_id): (entered, counted) for job_id, stage_id, entered, counted in told}
 
     @cached_property
     def _clocks(self) -> JobClocks:
-        earliest = min((min(moments) for moments in self._waiting.values()), default=self._question.as_of)
+        earliest = min((min(moments) for moments, _ in self._waiting.values()), default=self._question.as_of)
         calendars = self._frame.calendars if self._frame else None
         return JobClocks(self._jobs, self._question.as_of, earliest, known_by=self._question.known_by, definitions=calendars)
 
@@ -181,7 +188,7 @@ class CellReader:
     def _metrics(self) -> dict[tuple[int, int], StageMetric | None]:
         """The (job, stage) pairs ever used, with what is kept on them; about the past only the pairs are known."""
         if not self._question.live:
-            visits = StageVisit.objects.order_by().filter(job_id__in=self._by_id, entered_at__lte=self._question.as_of)
+            visits = StageVisit.objects.order_by().filter(job_id__in=self._by_id)
             return dict.fromkeys(visits.values_list("job_id", "stage_id").distinct())
         return {(row.job_id, row.stage_id): row for row in StageMetric.objects.filter(job_id__in=self._by_id) if row.was_entered}
 
@@ -219,8 +226,11 @@ class CellReader:
     def _circles(self) -> Mapping[Circle, Summary]:
         return self._frame.circles if self._frame else baselines.kept_circles(self._organizations)
 
-    def _numbers(self, named: Mapping[int, StageRef], shown: Mapping[int, Sequence[StageRef]]) -> dict[Key, CellNumbers]:
-        """Of each cell that is ``shown``, by job; nobody need have been there. ``named``: the cell of each stage."""
+    def _numbers(
+        self, named: Mapping[int, StageRef], shown: Mapping[int, Sequence[StageRef]], counted: Mapping[Key, Sequence[datetime]]
+    ) -> dict[Key, tuple[CellNumbers, Callable[[datetime], CellNumbers] | None]]:
+        """Of each cell that is ``shown``, by job; nobody need have been there. ``named``: the cell of each stage; ``counted``:
+        when its open visits began whose length counts."""
         stages: dict[Key, list[int]] = {(job_id, ref.id): [] for job_id, refs in shown.items() for ref in refs}
         for job_id, stage_id in self._metrics:
             stages[job_id, named[stage_id].id].append(stage_id)
@@ -229,7 +239,7 @@ class CellReader:
         question = self._question
         asked = Asked(question.span, question.as_of, str(question.clock), question.known_by)
         if not question.live:
-            return dict(zip(places, asked.compared(list(places.values())), strict=True))
+            return {key: (numbers, None) for key, numbers in zip(places, asked.compared(list(places.values())), strict=True)}
         # only a category has numbers of its own beside those of its stages
         pooled = any(isinstance(ref.id, str) for ref in named.values())
         pools = {(row.job_id, row.category): row for row in CategoryMetric.objects.filter(job__in=self._by_id)} if pooled else {}
@@ -240,9 +250,18 @@ class CellReader:
         }
         afresh = [key for key in rows if not question.stored or rows[key].row is None]
         computed = dict(zip(afresh, asked.of([places[key] for key in afresh]), strict=True))
-        return {
-            key: rows.get(key, NOTHING).numbers(place, question.clock, self._circles, computed.get(key)) for key, place in places.items()
-        }
+        found = {}
+        for key, place in places.items():
+            kept = rows.get(key, NOTHING)
+            at = self._numbers_at(kept, place, counted.get(key, ()), computed.get(key))
+            found[key] = at(question.as_of), at if kept.is_open_ended and counted.get(key) else None
+        return found
+
+    def _numbers_at(
+        self, kept: Kept, place: Place, counted: Sequence[datetime], asked: tuple[Summary, Counts] | None
+    ) -> Callable[[datetime], CellNumbers]:
+        clock, job_clock, circles = self._question.clock, self._clocks.of(place.job), self._circles
+        return lambda as_of: kept.numbers(place, clock, circles, Meanwhile(counted, as_of, job_clock), asked)
 
     def _place(self, job_id: int, ref: StageRef, stage_ids: Sequence[int]) -> Place:
         pooled = isinstance(ref.id, str)

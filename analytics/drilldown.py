@@ -17,8 +17,8 @@ from analytics.calendars import JobClock, JobClocks
 from analytics.cells import Question, open_visits
 from analytics.estimators import Curve
 from analytics.heatmap import Ages, Json
-from analytics.models import CategoryMetric, StageMetric, StageVisit
-from analytics.numbers import Asked, Kept, Place
+from analytics.models import WELL_DATED, CategoryMetric, StageMetric, StageVisit
+from analytics.numbers import Asked, Kept, Meanwhile, Place
 from analytics.paces import course_of, told_pace
 from ats.models import Application, Job, Stage, candidate_name
 from ats.selectors import UNRESOLVED
@@ -98,13 +98,23 @@ def measure_of(job: Job, stages: Sequence[Stage], question: Question) -> Yardsti
         rows = [row for row in StageMetric.objects.filter(job=job, stage__in=stages) if row.was_entered]
         pool = CategoryMetric.objects.filter(job=job, category=category).first() if len(rows) > 1 else None
         used = tuple(row.stage_id for row in rows)
-        usual = Kept(rows, pool).usual(Place(job, used, category, None), baselines.kept_circles([job.organization_id]))
+        place, circles = Place(job, used, category, None), baselines.kept_circles([job.organization_id])
+        kept = Kept(rows, pool)
+        usual = kept.usual(place, circles, _meanwhile(job, stages, question, counted=kept.is_open_ended))
         return measure_with(usual, category, targets.target(job, used, category))
-    visits = StageVisit.objects.order_by().filter(job=job, stage__in=stages, entered_at__lte=question.as_of)
+    visits = StageVisit.objects.order_by().filter(job=job, stage__in=stages)
     used = tuple(visits.values_list("stage_id", flat=True).distinct())
     asked = Asked(question.span, question.as_of, str(question.clock), question.known_by)
     usual = asked.usual(Place(job, used, category, None)) if used else None
     return measure_with(usual, category, targets.target(job, used, category))
+
+
+def _meanwhile(job: Job, stages: Sequence[Stage], question: Question, *, counted: bool) -> Meanwhile:
+    """``counted``: whether it matters who waits on; they are read only then."""
+    found = open_visits().filter(WELL_DATED, job=job, stage__in=stages) if counted else StageVisit.objects.none()
+    entered = list(found.values_list("entered_at", flat=True))
+    earliest = min(entered, default=question.as_of)
+    return Meanwhile(entered, question.as_of, JobClocks([job], question.as_of, earliest).of(job))
 
 
 def visits_in_cell(
@@ -116,7 +126,7 @@ def visits_in_cell(
 
     ``clock``: the job's, where the caller has it at hand; else it is read.
     """
-    visits = open_visits(question).filter(job=job, stage__in=stages)
+    visits = open_visits().filter(job=job, stage__in=stages)
     if wanted.by_age:
         visits = visits.filter(_entered_when(job, question, wanted, measure, list(visits.values_list("entered_at", flat=True)), clock))
     if wanted.by_issue:

@@ -49,8 +49,6 @@ def explain_cells(cells: Mapping[int, Sequence[Json]], jobs: Sequence[Job], ques
     """Put ``explain`` into each cell; ``cells`` by job. Within ``past.as_known`` for a question about the past."""
     visits: dict[int, list[Seen]] = defaultdict(list)
     rows = StageVisit.objects.order_by().filter(job__in=[job.pk for job in jobs])
-    if not question.live:
-        rows = rows.filter(entered_at__lte=question.as_of)
     for job_id, *seen in rows.values_list("job_id", *SEEN_FIELDS):
         visits[job_id].append(Seen(*seen))
     earliest = min((seen.entered_at for own in visits.values() for seen in own), default=question.as_of)
@@ -85,7 +83,7 @@ class Explainer:
             **explained(sample, question.as_of),
             "open": self._open(here, chosen),
             "entered": self._parted(here, lambda seen: _outside("entered", seen.entered_at, window)),
-            "exited": self._parted(here, lambda seen: _outside("left", seen.left_at, window) if self._over(seen) else "still_there"),
+            "exited": self._parted(here, lambda seen: _outside("left", seen.left_at, window) if seen.is_over else "still_there"),
             "completed": self._completed(here, window),
             "applications": self._applications(ids, self._place(stage_id)),
             "recent": self._lately(here, RECENT_DAYS),
@@ -101,10 +99,6 @@ class Explainer:
         as_of = self.question.as_of
         return explained(Observer(Window.of_days(days, as_of), as_of, Unit.BUSINESS_DAYS, self.clock).observe(here), as_of)
 
-    def _over(self, seen: Seen) -> bool:
-        # as the cell counts: now, whoever has no end is there, even if a skewed clock says he has yet to come
-        return seen.left_at is not None if self.question.live else seen.ended(self.question.as_of)
-
     def _place(self, stage_id: int | str) -> int | None:
         """Beyond it somebody has advanced; a category ends where the next one begins."""
         if isinstance(stage_id, int):
@@ -113,7 +107,7 @@ class Explainer:
         return CATEGORY_RANK[category] * 1000 + 999 if category in CATEGORY_RANK else None
 
     def _open(self, here: Sequence[Seen], stages: Sequence[Stage]) -> Json:
-        open_here = [seen for seen in here if not self._over(seen)]
+        open_here = [seen for seen in here if not seen.is_over]
         measure: Yardstick | None = measure_of(self.job, stages, self.question) if open_here else None
         ages = self.clock.bd([seen.entered_at for seen in open_here], self.question.as_of)
         included = []
@@ -121,13 +115,13 @@ class Explainer:
             assert measure is not None
             told = {"age": age, "band": str(measure.thresholds.band(age)), "entry_precision": seen.entry_precision, "taken_as": "open"}
             included.append(_named(seen) | told | {"age_cd": round(cd(seen.entered_at, self.question.as_of), 4)})
-        return {"included": included, "excluded": [_named(seen) | {"reason": "left"} for seen in here if self._over(seen)]}
+        return {"included": included, "excluded": [_named(seen) | {"reason": "left"} for seen in here if seen.is_over]}
 
     def _completed(self, here: Sequence[Seen], window: Window) -> Json:
         def why(seen: Seen) -> str | None:
             if (outside := _outside("entered", seen.entered_at, window)) is not None:
                 return outside
-            if not self._over(seen):
+            if not seen.is_over:
                 return "still_there"
             if seen.exit_kind not in EXIT_KINDS:
                 return "no_exit"
@@ -160,8 +154,7 @@ class Explainer:
             if (reason := why(seen)) is not None:
                 listed["excluded"].append(_named(seen) | {"reason": reason})
             else:
-                ended = {"left_at": seen.left_at, "exit_kind": seen.exit_kind} if self._over(seen) else {"left_at": None, "exit_kind": None}
-                listed["included"].append(_named(seen) | ended)
+                listed["included"].append(_named(seen) | {"left_at": seen.left_at, "exit_kind": seen.exit_kind})
         return listed
 
 

@@ -163,14 +163,14 @@ def _newest(job: Job, question: Question, *, within_department: bool) -> list[tu
     for pair in cells.values_list("job_id", "stage_id").iterator(chunk_size=500):
         if pair[0] not in jobs and len(jobs) == POOL_JOBS:
             break
-        if question.live or _was_entered(pair, question.as_of):
+        if question.live or _was_entered(pair):
             found.append(pair)
             jobs.add(pair[0])
     return found
 
 
-def _was_entered(pair: tuple[int, int], by: datetime) -> bool:
-    return StageVisit.objects.order_by().filter(job=pair[0], stage=pair[1], entered_at__lte=by).exists()
+def _was_entered(pair: tuple[int, int]) -> bool:
+    return StageVisit.objects.order_by().filter(job=pair[0], stage=pair[1]).exists()
 
 
 def _statuses(job: Job, question: Question) -> list[tuple[float, str]]:

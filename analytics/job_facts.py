@@ -6,14 +6,14 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from analytics import baselines, past
-from analytics.calendars import BEGINNING, JobClocks
+from analytics.calendars import BEGINNING, JobClock, JobClocks
 from analytics.cells import Question, stage_ref
 from analytics.forecast_facts import ground_of
 from analytics.funnel import ways_of
 from analytics.heatmap import StageRef
 from analytics.milestones import WANTED, Milestones, Told, milestones
 from analytics.models import StageMetric, StageVisit
-from analytics.numbers import Asked, CellNumbers, Kept, Place
+from analytics.numbers import Asked, CellNumbers, Kept, Meanwhile, Place
 from analytics.observed import SEEN_FIELDS, Seen
 from analytics.telling import Facts
 from ats import appointments
@@ -23,10 +23,8 @@ from connectors.events import MOVING_EVENTS, EventType, JobStatus, StageCategory
 
 
 def visits_of(job: Job, question: Question, *, stage_ids: Sequence[int] | None = None) -> list[Seen]:
-    """The job's visits; about the past, those that had begun by the question's moment."""
+    """The job's visits; within ``past.as_known`` those known then."""
     rows = StageVisit.objects.order_by().filter(job=job)
-    if not question.live:
-        rows = rows.filter(entered_at__lte=question.as_of)
     if stage_ids is not None:
         rows = rows.filter(stage__in=stage_ids)
     return [Seen(*row) for row in rows.values_list(*SEEN_FIELDS)]
@@ -40,15 +38,15 @@ def facts_of(job: Job, question: Question) -> Facts:
     )
     told = _milestones(job, visits, question)
     opened_at = _opened_at(job, question)
+    clock = JobClocks([job], question.as_of, _earliest(visits, told, question), known_by=question.known_by).of(job)
     return Facts(
         as_of=question.as_of,
-        live=question.live,
         window=question.span,
         clock=str(question.clock),
-        job_clock=JobClocks([job], question.as_of, _earliest(visits, told, question), known_by=question.known_by).of(job),
+        job_clock=clock,
         opened_at=opened_at,
         stages=stages,
-        cells=_cells(job, stages, question),
+        cells=_cells(job, stages, question, visits, clock),
         visits=visits,
         ways=ways_of(visits, question.as_of),
         milestones=told,
@@ -112,7 +110,9 @@ def _opened_at(job: Job, question: Question) -> datetime | None:
     return events.order_by("occurred_at").values_list("occurred_at", flat=True).first()
 
 
-def _cells(job: Job, stages: Sequence[StageRef], question: Question) -> dict[int | str, CellNumbers]:
+def _cells(
+    job: Job, stages: Sequence[StageRef], question: Question, visits: Sequence[Seen], clock: JobClock
+) -> dict[int | str, CellNumbers]:
     """Limits of the stages, as their heatmap cells have them."""
     targets = baselines.Targets.of([job.organization_id])
     places = [Place(job, (int(ref.id),), ref.category, ref.order, targets.target(job, (int(ref.id),), ref.category)) for ref in stages]
@@ -121,7 +121,9 @@ def _cells(job: Job, stages: Sequence[StageRef], question: Question) -> dict[int
         return {ref.id: numbers for ref, numbers in zip(stages, asked.compared(places), strict=True)}
     rows = {row.stage_id: row for row in StageMetric.objects.filter(job=job)}
     circles = baselines.kept_circles([job.organization_id])
-    return {
-        ref.id: Kept([rows[int(ref.id)]] if int(ref.id) in rows else []).numbers(place, str(question.clock), circles)
-        for ref, place in zip(stages, places, strict=True)
-    }
+    found: dict[int | str, CellNumbers] = {}
+    for ref, place in zip(stages, places, strict=True):
+        waiting = [seen.entered_at for seen in visits if seen.stage_id == ref.id and not seen.is_over and seen.is_well_dated]
+        kept = Kept([rows[int(ref.id)]] if int(ref.id) in rows else [])
+        found[ref.id] = kept.numbers(place, str(question.clock), circles, Meanwhile(waiting, question.as_of, clock))
+    return found

@@ -31,6 +31,7 @@ from analytics.clocks import CompiledCalendar, cd
 from analytics.estimators import Curve, Unit
 from analytics.frames import Frame
 from analytics.heatmap import Json, StageRef, fixed_cell, job_dict
+from analytics.numbers import CellNumbers
 from ats.models import Job, Stage
 from connectors.events import StageCategory
 
@@ -66,17 +67,27 @@ class Now:
 class LiveCell:
     """One cell: what does not move with time as JSON, and what does as places on the job's clock."""
 
-    __slots__ = ("_clock", "_fixed", "_places", "standing")
+    __slots__ = ("_clock", "_fixed", "_numbers", "_places", "standing")
 
     def __init__(self, standing: Standing, clock: JobClock) -> None:
         self.standing = standing
         self._clock = clock
         self._fixed: bytes | None = None
+        self._numbers: tuple[datetime, CellNumbers] | None = None
         self._places: list[float] = []
         if standing.entered_open and not clock.holds:
             # entries in the future (clock skew) have age 0 for longer than this is remembered
             last = clock.calendar.latest
             self._places = sorted(clock.calendar.position(min(max(moment, BEGINNING), last)) for moment in standing.entered_open)
+
+    def numbers(self, now: Now) -> CellNumbers:
+        """Beside those who wait. A reader in another thread may be at another moment."""
+        if self.standing.later is None:
+            return self.standing.numbers
+        known = self._numbers
+        if known is None or known[0] != now.as_of:
+            known = self._numbers = (now.as_of, self.standing.later(now.as_of))
+        return known[1]
 
     def ages(self, now: Now) -> list[float]:
         """Business days, as ``JobClock.bd`` counts them."""
@@ -89,7 +100,7 @@ class LiveCell:
         """M20, looking only at those who may be over the limit."""
         if not self.standing.entered_open:
             return 0.0
-        limit = self.standing.numbers.measure.limit.value
+        limit = self.numbers(now).measure.limit.value
         if not self._places:
             return overdue_days(self.ages(now), limit)
         here = now.on(self._clock.calendar)
@@ -97,17 +108,21 @@ class LiveCell:
         return overdue_days([math.floor((here - place) * 10_000 + 0.50001) / 10_000 for place in late], limit)
 
     def json(self, now: Now) -> bytes:
-        if self._fixed is None:
-            one = self.standing
-            fixed = fixed_cell(one.ref, n_open=len(one.entered_open), clock=now.clock, numbers=one.numbers, issues_open=one.issues_open)
-            self._fixed = msgspec.json.encode(fixed)[:-1]
-        entered = self.standing.entered_open
+        fixed, entered = self._fixed or self._told(now), self.standing.entered_open
         if not entered:
-            return self._fixed + _NOBODY
-        told = measure_ages(self.ages(now), self.standing.numbers.measure)
+            return fixed + _NOBODY
+        told = measure_ages(self.ages(now), self.numbers(now).measure)
         oldest = told.oldest_age if now.clock == Unit.BUSINESS_DAYS else round(cd(min(entered), now.as_of), 4)
         fresh, watch, late, critical = told.bands.values()
-        return self._fixed + _WAITING % (fresh, watch, late, critical, str(told.heat).encode(), b"%r" % oldest, b"%r" % told.overdue_days)
+        return fixed + _WAITING % (fresh, watch, late, critical, str(told.heat).encode(), b"%r" % oldest, b"%r" % told.overdue_days)
+
+    def _told(self, now: Now) -> bytes:
+        one = self.standing
+        told = fixed_cell(one.ref, n_open=len(one.entered_open), clock=now.clock, numbers=self.numbers(now), issues_open=one.issues_open)
+        fixed = msgspec.json.encode(told)[:-1]
+        if one.later is None:
+            self._fixed = fixed
+        return fixed
 
 
 _NOBODY = b',"bands":{"fresh":0,"watch":0,"late":0,"critical":0},"heat":null,"oldest_age":null,"overdue_days":0.0}'
@@ -132,9 +147,9 @@ class LiveRow:
         }
         self._head = msgspec.json.encode(told)[1:-1]
 
-    def standing(self, stage: int | str) -> Standing | None:
-        """A cell as it was read; None: the row has no such cell."""
-        return next((cell.standing for cell in self.cells if cell.standing.ref.id == stage), None)
+    def cell(self, stage: int | str) -> LiveCell | None:
+        """None: the row has no such cell."""
+        return next((cell for cell in self.cells if cell.standing.ref.id == stage), None)
 
     def overdue(self, now: Now) -> float:
         return round(sum(cell.overdue(now) for cell in self.cells), 4)

@@ -193,6 +193,10 @@ class StageVisit(models.Model):
         return f"Visit {self.pk}"
 
 
+#: visits whose length may be counted: begun while we watched, at a time that is known (``analytics.observed.why_ill_dated``)
+WELL_DATED = (Q(entry_precision=Precision.EXACT) | Q(entry_precision=Precision.BOUNDED, entry_gap__lte=86_400)) & Q(survivor=False)
+
+
 class CellStatistics(models.Model):
     """What the visits of a cell say of it, recomputed soon after they change."""
 
@@ -265,11 +269,15 @@ class StageMetric(CellStatistics):
     completed_seconds = models.DecimalField(max_digits=24, decimal_places=6, default=0)  # exact: sums must cancel
     #: counters moved since the percentiles were computed
     dirty = models.BooleanField(default=True)
+    #: when time alone will next change what is counted (``sql/cell_moves.sql``), no event needed
+    moves_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["job", "stage"], name="stagemetric_cell")]
         indexes = [
             models.Index(fields=["organization", "job"], name="stagemetric_dirty", condition=Q(dirty=True)),
+            # cells whose moment has come: a range at the beginning, whatever the number of cells
+            models.Index(fields=["moves_at"], name="stagemetric_moves"),
             # own numbers left for later, see analytics.services
             models.Index(fields=["organization", "job"], name="stagemetric_behind", condition=Q(own_at__lt=models.F("computed_at"))),
         ]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from analytics import baselines
 from analytics.bands import Yardstick
 from analytics.baselines import BD, Circle, Peers, Usual, circles_of, comparable, measure_with, nearest
+from analytics.calendars import JobClock
+from analytics.clocks import cd
 from analytics.estimators import Delay, Unit, delay
 from analytics.heatmap import Window
 from analytics.models import Baseline, CategoryMetric, CellStatistics, StageMetric
@@ -98,6 +100,26 @@ def numbers(curve: Summary, counts: Counts, *, usual: Usual | None, place: Place
 
 
 @dataclass(frozen=True, slots=True)
+class Meanwhile:
+    """The stays of a cell that go on while what is kept of it stands still: a percentile that is not reached exceeds the
+    longest of them, now and not as of when it was computed."""
+
+    #: when those began whose length counts
+    entered: Sequence[datetime]
+    as_of: datetime
+    clock: JobClock
+
+    def grown(self, summary: Summary, days: int, unit: str = BD) -> Summary:
+        """A kept curve of so many days with the longest duration as of now."""
+        since = self.as_of - timedelta(days=days)
+        first = min((moment for moment in self.entered if since <= moment <= self.as_of), default=None)
+        if first is None or summary.longest is None:
+            return summary
+        age = cd(first, self.as_of) if unit == Unit.CALENDAR_DAYS else self.clock.bd([first], self.as_of)[0]
+        return summary if age <= summary.longest else replace(summary, longest=age)
+
+
+@dataclass(frozen=True, slots=True)
 class Kept:
     """What is kept on a cell: one stage's row, or the category's row beside those of its stages."""
 
@@ -109,21 +131,41 @@ class Kept:
         """None: nothing is kept of this cell (yet)."""
         return self.stages[0] if len(self.stages) == 1 else self.pool
 
-    def usual(self, place: Place, circles: Mapping[Circle, Summary]) -> Usual | None:
+    @property
+    def is_open_ended(self) -> bool:
+        """Whether some percentile is not reached, so that it is told by the longest stay."""
+        if (row := self.row) is None:
+            return False
+        curves = (row.bd_p50, row.bd_p85), (row.p50, row.p85), (row.own_p50, row.own_p85), (row.recent_p50,)
+        return any(None in one for one in curves)
+
+    def usual(self, place: Place, circles: Mapping[Circle, Summary], meanwhile: Meanwhile) -> Usual | None:
         """The baseline behind the cell's limit."""
-        return nearest(kept_own(self.row) if self.row else None, place.job, place.category, circles)
+        own = meanwhile.grown(kept_own(self.row), BASELINE_DAYS) if self.row else None
+        return nearest(own, place.job, place.category, circles)
 
     def numbers(
-        self, place: Place, clock: str, circles: Mapping[Circle, Summary], asked: tuple[Summary, Counts] | None = None
+        self,
+        place: Place,
+        clock: str,
+        circles: Mapping[Circle, Summary],
+        meanwhile: Meanwhile,
+        asked: tuple[Summary, Counts] | None = None,
     ) -> CellNumbers:
         """``asked``: the window's numbers where they were computed for the question."""
-        curve, counts = asked or ((kept_summary(self.row, clock), kept_counts(self.row)) if self.row else (NO_SUMMARY, NO_COUNTS))
+        row = self.row
+        if asked is not None:
+            curve, counts = asked
+        elif row is not None:
+            curve, counts = meanwhile.grown(kept_summary(row, clock), row.window_days, clock), kept_counts(row)
+        else:
+            curve, counts = NO_SUMMARY, NO_COUNTS
         return numbers(
             curve,
             counts,
-            usual=self.usual(place, circles),
+            usual=self.usual(place, circles, meanwhile),
             place=place,
-            recent=kept_recent(self.row) if self.row else NO_SUMMARY,
+            recent=meanwhile.grown(kept_recent(row), RECENT_DAYS) if row else NO_SUMMARY,
             others=kept_others(self.stages),
         )
 

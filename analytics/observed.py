@@ -58,7 +58,13 @@ class Seen:
         """Whether its length may be counted: begun while we watched, at a time that is known."""
         return why_ill_dated(self) is None
 
+    @property
+    def is_over(self) -> bool:
+        """As cells count: whoever has no end is there, even if a skewed clock says that they have yet to come."""
+        return self.left_at is not None
+
     def ended(self, as_of: datetime) -> bool:
+        """Whether it had lasted to its end by a moment: what durations go by."""
         return self.left_at is not None and self.left_at <= as_of
 
     def until(self, as_of: datetime) -> datetime:

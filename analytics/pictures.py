@@ -106,7 +106,7 @@ def ages(facts: Facts) -> list[StageAges]:
         numbers = facts.cells.get(ref.id)
         if numbers is None:
             continue
-        here = [seen for seen in facts.visits if seen.stage_id == ref.id and not seen.ended(facts.as_of)]
+        here = [seen for seen in facts.visits if seen.stage_id == ref.id and not seen.is_over]
         days = facts.job_clock.bd([seen.entered_at for seen in here], facts.as_of)
         measure = numbers.measure
         people = [Aged(seen.application_id, age, str(measure.thresholds.band(age))) for seen, age in zip(here, days, strict=True)]

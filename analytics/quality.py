@@ -25,10 +25,10 @@ def data_quality(teller: Teller, *, fresh_at: datetime | None) -> Json:
         "age": teller.told("M25", age, CD, n=int(age is not None), fresh_at=fresh_at),
         "entry_precision": {str(word): teller.share("M25", entries, {str(word)}) for word in Precision},
         "unmapped_stages": [ref.as_dict() for ref in unmapped],
-        "in_unmapped_stages": _odd(teller, lambda seen: seen.stage_id in ids and not facts.over(seen)),
+        "in_unmapped_stages": _odd(teller, lambda seen: seen.stage_id in ids and not seen.is_over),
         "entry_gap_over_a_day": _odd(teller, lambda seen: seen.entry_precision == Precision.BOUNDED and seen.entry_gap > WIDEST_GAP),
         "already_running": _odd(teller, lambda seen: seen.survivor),
-        "under_a_minute": _odd(teller, lambda seen: facts.over(seen) and seen.until(facts.as_of) - seen.entered_at < PASSED_THROUGH),
+        "under_a_minute": _odd(teller, lambda seen: seen.is_over and seen.until(facts.as_of) - seen.entered_at < PASSED_THROUGH),
         "entered_in_the_future": _odd(teller, lambda seen: seen.entered_at > facts.as_of),
         "ended_in_bulk": _odd(teller, lambda seen: seen.visit_id in bulk),
     }

@@ -31,6 +31,7 @@ TABLES = {
     "place_now": "stage_id bigint primary key, place int",
     "cell_curve": """cell bigint, clock text, n int, n_exits int, n_open int, p50 float8, p50_low float8, p50_high float8, p85 float8,
                      p95 float8, longest float8, primary key (cell, clock)""",
+    "cell_moves": "cell bigint primary key, moves_at timestamptz",
     "cell_window": """cell bigint primary key, entered bigint, exited bigint, avg_hours float8, oldest timestamptz, first_entries bigint,
                       advanced bigint, undecided bigint, rejected bigint, withdrawn bigint""",
 }

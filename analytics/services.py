@@ -21,17 +21,20 @@ from connectors.models import Batch
 WINDOW_DAYS = 90
 #: cells refreshed in one transaction
 CELLS_AT_ONCE = 2000
-#: a cell with people waiting, or with stays that will leave its windows, changes with time alone: refreshed when older than this
+#: a cell changes with time alone: at moments that are known beforehand (``cell_moves.sql``), when it is refreshed; and wherever
+#: somebody who waits outlasts another of the past stays, which moves the curve by little: refreshed when older than this
 STALE_CELL = timedelta(hours=1)
 MOVES_WITH_TIME = "(open > 0 or own_n > 0 or window_entered > 0 or window_exited > 0)"
 
 #: what ``store_curves.sql`` is filled in with
-STAGE_CELLS = {"metrics": "analytics_stagemetric", "refreshed": "refreshed", "step": "4", "sign": "", "clean": "dirty = false, "}
+CLEAN = "dirty = false, moves_at = p.moves_at, "
+STAGE_CELLS = {"metrics": "analytics_stagemetric", "refreshed": "refreshed", "step": "4", "sign": "", "clean": CLEAN}
 CATEGORY_CELLS = {"metrics": "analytics_categorymetric", "refreshed": "refreshed_pool", "step": "-4", "sign": "-", "clean": ""}
 #: the 180 days a cell's own limit looks at are read again with its window, but not more often than this: a long import
 #: touches a cell again and again. What was left out then is caught up with as soon as it may be.
 OWN_RESTS = timedelta(minutes=1)
 BEHIND = "(own_at < computed_at and own_at < %(own_before)s)"
+MOVED = "moves_at < %(now)s"
 
 
 def measure(batch: Batch) -> bool | None:
@@ -74,9 +77,9 @@ def _hit_by_job_status(cursor: CursorWrapper, job_ids: list[int]) -> list[int]:
 def refresh_cells(*, organization_id: int, as_of: datetime, aged: bool = True) -> list[tuple[int, int]]:
     """Recompute window counts and percentiles of dirty cells, at most ``CELLS_AT_ONCE``; returns their (job, stage) ids.
 
-    Also of cells whose own 180 days were left for later, and if ``aged`` of those that time changes and whose numbers
-    are older than ``STALE_CELL``. One refresher per organization at a time: a second one leaves, for the first or the
-    next sweep sees its cells too.
+    Also of cells whose own 180 days were left for later, of those that time has changed, and if ``aged`` of those where it may
+    have and whose numbers are older than ``STALE_CELL``. One refresher per organization at a time: a second one leaves, for the
+    first or the next sweep sees its cells too.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("select pg_try_advisory_xact_lock(%s, %s)", [_REFRESH_LOCK, organization_id])
@@ -92,8 +95,7 @@ def refresh_cells(*, organization_id: int, as_of: datetime, aged: bool = True) -
             {
                 "organization": organization_id,
                 "as_of": as_of,
-                "before": as_of - STALE_CELL,
-                "own_before": as_of - OWN_RESTS,
+                **_due(as_of),
                 "limit": CELLS_AT_ONCE,
             },
         )
@@ -107,13 +109,17 @@ def refresh_cells(*, organization_id: int, as_of: datetime, aged: bool = True) -
 
 
 def _to_refresh(column: str, *, aged: bool) -> str:
-    """Of which cells: those dirty and those behind have indexes of their own; the aged are looked for less often.
+    """Of which cells: those dirty, behind and moved have indexes of their own; the aged are looked for less often.
 
     ``organization`` null: of every organization.
     """
-    kinds = ["dirty", BEHIND, *([f"{MOVES_WITH_TIME} and computed_at < %(before)s"] if aged else [])]
+    kinds = ["dirty", BEHIND, MOVED, *([f"{MOVES_WITH_TIME} and computed_at < %(before)s"] if aged else [])]
     own = "(%(organization)s::bigint is null or organization_id = %(organization)s)"
     return " union ".join(f"select {column} from analytics_stagemetric where {own} and {kind}" for kind in kinds)  # noqa: S608
+
+
+def _due(now: datetime) -> dict[str, datetime]:
+    return {"now": now, "before": now - STALE_CELL, "own_before": now - OWN_RESTS}
 
 
 def recompute_cells(cursor: CursorWrapper, *, organization_id: int, job_ids: Sequence[int], now: datetime, store: bool) -> int:
@@ -166,6 +172,7 @@ def compute_cells(cursor: CursorWrapper) -> None:
         },
     )
     samples.compute(cursor)
+    sql.run(cursor, "analytics", "cell_moves")
 
 
 def _store(cursor: CursorWrapper, names: dict[str, str]) -> None:
@@ -177,8 +184,7 @@ def refresh_dirty(*, aged: bool) -> int:
     total = 0
     with connection.cursor() as cursor:
         now = timezone.now()
-        asked = {"organization": None, "before": now - STALE_CELL, "own_before": now - OWN_RESTS}
-        cursor.execute(_to_refresh("organization_id", aged=aged), asked)
+        cursor.execute(_to_refresh("organization_id", aged=aged), {"organization": None, **_due(now)})
         organizations = [row[0] for row in cursor.fetchall()]
     for organization_id in organizations:
         with transaction.atomic():

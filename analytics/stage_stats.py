@@ -159,7 +159,7 @@ def _percent(share: float | None) -> float | None:
 def waiting(teller: Teller, ref: StageRef) -> Json:
     facts = teller.facts
     here = sorted((seen for seen in facts.visits if seen.stage_id == ref.id), key=lambda seen: (seen.entered_at, seen.visit_id))
-    open_here = [seen for seen in here if not facts.over(seen)]
+    open_here = [seen for seen in here if not seen.is_over]
     ages = facts.job_clock.bd([seen.entered_at for seen in open_here], facts.as_of)
     numbers = facts.cells.get(ref.id)
     arrivals, exits = _arrivals(teller, here), _exits(teller, here)
@@ -173,7 +173,7 @@ def waiting(teller: Teller, ref: StageRef) -> Json:
         "pace": _pace(teller, here, ages),
         "idle": _ages(teller, "M18", _idle(facts, open_here), BD),
         "since_contact": _ages(teller, "M18", [days for days in _since_contact(facts, open_here) if days is not None], CD),
-        "flow": flow(teller, [(seen.entered_at, seen.left_at if facts.over(seen) else None) for seen in here]),
+        "flow": flow(teller, [(seen.entered_at, seen.left_at) for seen in here]),
         "on_time": None,
         "overdue_days": None,
     }
@@ -250,7 +250,7 @@ def _since_contact(facts: Facts, open_here: Sequence[Seen]) -> list[float | None
 
 
 def _people(facts: Facts, here: Sequence[Seen], ages: Sequence[float], numbers: CellNumbers | None) -> Json:
-    open_here = [seen for seen in here if not facts.over(seen)]
+    open_here = [seen for seen in here if not seen.is_over]
     idle, contact = _idle(facts, open_here), _since_contact(facts, open_here)
     included = []
     for seen, age, idle_days, contact_days in zip(open_here, ages, idle, contact, strict=True):
@@ -258,7 +258,7 @@ def _people(facts: Facts, here: Sequence[Seen], ages: Sequence[float], numbers: 
         if numbers is not None:
             told["band"] = str(numbers.measure.thresholds.band(age))
         included.append(told)
-    return {"included": included, "excluded": [visit(seen) | {"reason": "left"} for seen in here if facts.over(seen)]}
+    return {"included": included, "excluded": [visit(seen) | {"reason": "left"} for seen in here if seen.is_over]}
 
 
 def flow(teller: Teller, stays: Sequence[tuple[datetime, datetime | None]]) -> Json:

@@ -28,7 +28,6 @@ class Facts:
     """All that is known of a job for one question."""
 
     as_of: datetime
-    live: bool
     window: Window
     clock: str
     job_clock: JobClock
@@ -44,10 +43,6 @@ class Facts:
     #: the place of the first interview stage
     interview_place: int
     ground: Ground
-
-    def over(self, seen: Seen) -> bool:
-        """As cells count: now, whoever has no end is there, even if a skewed clock says he has yet to come."""
-        return seen.left_at is not None if self.live else seen.ended(self.as_of)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,5 @@
 -- Write what was computed for the picked cells. Parameter: window_days. Reads {refreshed}(metric_id, as_of, with_own),
--- cell_curve, cell_window. Braces are filled in by analytics.services: one statement for stages and for categories.
+-- cell_curve, cell_window, cell_moves. Braces are filled in by analytics.services: one statement for stages and for categories.
 -- A metric's cells are numbered 4 x its id and on (below zero for categories): the window, its own 180 days, its last 30.
 update {metrics} m set
     {clean}computed_at = p.as_of, window_days = %(window_days)s,
@@ -18,7 +18,7 @@ update {metrics} m set
     own_p85 = case when p.with_own then p.o_p85 else m.own_p85 end,
     own_longest = case when p.with_own then p.o_longest else m.own_longest end
 from (
-    select p.metric_id, p.as_of, p.with_own,
+    select p.metric_id, p.as_of, p.with_own, g.moves_at,
            w.entered as w_entered, w.exited as w_exited, w.avg_hours as w_avg_hours, w.oldest as w_oldest, w.first_entries as w_first_entries, w.advanced as w_advanced, w.undecided as w_undecided, w.rejected as w_rejected, w.withdrawn as w_withdrawn,
            c.n as c_n, c.n_exits as c_n_exits, c.n_open as c_n_open, c.p50 as c_p50, c.p50_low as c_p50_low, c.p50_high as c_p50_high, c.p85 as c_p85, c.longest as c_longest,
            b.p50 as b_p50, b.p50_low as b_p50_low, b.p50_high as b_p50_high, b.p85 as b_p85, b.longest as b_longest,
@@ -30,5 +30,7 @@ from (
     left join cell_curve o on o.cell = p.metric_id * {step} + {sign}1
     left join cell_curve r on r.cell = p.metric_id * {step} + {sign}2
     left join cell_window w on w.cell = p.metric_id * {step}
+    left join lateral (select min(s.moves_at) as moves_at from cell_moves s
+                       where s.cell in (p.metric_id * {step}, p.metric_id * {step} + {sign}1, p.metric_id * {step} + {sign}2)) g on true
     offset 0) p
 where m.id = p.metric_id

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
+from msgspec.structs import replace
 
 from analytics import baselines, rebuilding, services
 from analytics.cells import Question
@@ -17,9 +20,21 @@ from ats.models import Job
 from tests.analytics.test_derive_against_oracle import Tenant
 from tests.factories.accounts import member
 from tests.factories.analytics import StageVisitFactory
+from tests.factories.ats import JobFactory
 from tests.oracles.histories import START, History, seeded_history
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def travel(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], datetime]:
+    """``travel(moment)``: from now on it is then."""
+
+    def to(moment: datetime) -> datetime:
+        monkeypatch.setattr(timezone, "now", lambda: moment)
+        return moment
+
+    return to
 
 
 def recorded(event: Any) -> datetime:
@@ -64,9 +79,21 @@ def telling_moments(history: History, rng: Random) -> list[datetime]:
     return sorted([recorded(one) - timedelta(seconds=1), recorded(one), unknown, START + timedelta(days=rng.randint(3, 80))])
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_an_answer_about_the_past_is_the_answer_given_then(seed: int) -> None:
+def dated_ahead(history: History, rng: Random) -> History:
+    """Some of it told by a clock that runs ahead: known when it was, said to happen days later."""
+    told = {
+        event.provider_event_id: replace(event, timestamp=recorded(event) + timedelta(days=rng.randint(1, 9)), recorded_at=recorded(event))
+        for event in history.events
+        if rng.random() < 0.1
+    }
+    return History(*(tuple(told.get(event.provider_event_id, event) for event in events) for events in (history.events, history.arrivals)))
+
+
+@pytest.mark.parametrize(("seed", "skewed"), [(0, False), (1, False), (2, False), (3, False), (4, True), (5, True)])
+def test_an_answer_about_the_past_is_the_answer_given_then(seed: int, skewed: bool) -> None:
     history = seeded_history(seed, applications=40)
+    if skewed:
+        history = dated_ahead(history, Random(seed))
     tenant, given, clock = Tenant(), {}, ("bd", "cd")[seed % 2]
     moments = telling_moments(history, Random(seed))
     for since, moment in zip([datetime.min.replace(tzinfo=UTC), *moments], moments, strict=False):
@@ -127,6 +154,55 @@ def test_an_arbitrary_window_is_computed_as_the_kept_one_is(seed: int) -> None:
     from_visits = Question(as_of=moment, window=kept.span)
 
     assert answers(tenant, from_visits) == answers(tenant, kept)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_time_alone_changes_is_counted_when_its_moment_comes(seed: int) -> None:
+    """No event comes: people enter and leave the windows, are there for a minute, and what was dated ahead comes true."""
+    history, tenant, rng = seeded_history(seed + 400, applications=40), Tenant(), Random(seed)
+    for batch in history.batches(80):
+        tenant.absorb(batch)
+    moment = START + timedelta(days=15)
+    measured_at(tenant, moment)
+    counted = ("window_entered", "window_exited", "n", "n_exits", "n_open", "first_entries", "undecided", "own_n", "recent_n")
+
+    def kept() -> list[Any]:
+        return list(StageMetric.objects.order_by("pk").values_list("pk", *counted))
+
+    for _ in range(12):
+        moment += timedelta(seconds=rng.choice([100, 3_600, 400_000, 2_000_000]))
+        while services.refresh_cells(organization_id=tenant.organization.pk, as_of=moment, aged=False):
+            pass
+        found = kept()
+        measured_at(tenant, moment)
+        assert found == kept(), moment
+
+
+def test_a_bound_goes_on_with_the_stay_it_comes_from(travel: Callable[[datetime], datetime]) -> None:
+    """A percentile that is not reached exceeds the longest stay as of now, whenever its cell was last computed."""
+    begun = timezone.now() - timedelta(days=10)
+    job, stage = JobFactory(), None
+    stays = [(begun + timedelta(days=1), begun + timedelta(days=2, hours=hour)) for hour in range(20)] + [(begun, None)] * 60
+    for began, left in stays:
+        ended = {"left_at": left, "exit_kind": "advanced", "exit_precision": "exact"} if left else {}
+        stage = StageVisitFactory(job=job, began=began, **({"stage": stage} if stage else {}), **ended).stage
+    StageMetric.objects.create(organization=job.organization, job=job, stage=stage, open=60, entered=80, exited=20)
+    services.refresh_cells(organization_id=job.organization_id, as_of=timezone.now())
+    now = travel(timezone.now() + timedelta(minutes=50))
+    client = Client()
+    client.force_login(member(job.organization))
+
+    def told(**asked: Any) -> Any:
+        heatmap = client.get(f"/ats/jobs/{job.pk}/heatmap", asked).json()
+        stats = client.get(f"/ats/jobs/{job.pk}/stats", asked).json()
+        (cell,), (waiting,) = heatmap["stages"], stats["waiting"]
+        return heatmap["as_of"], comparable([cell, waiting])
+
+    as_of, live = told()
+    assert told(as_of=as_of)[1] == live
+    assert live[0]["limit"]["is_lower_bound"]
+    assert live[0]["p85"]["lower_bound"] == live[0]["limit"]["value"] == live[0]["oldest_age"]
+    assert told(clock="cd")[1][0]["p50"]["lower_bound"] == pytest.approx((now - begun).total_seconds() / 86_400, abs=2e-4)
 
 
 def test_a_cell_nobody_waits_in_still_forgets_what_its_window_has_passed() -> None:

@@ -14,11 +14,13 @@ from datetime import datetime, timedelta
 from time import perf_counter
 
 from django.db import connection, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import Organization
+from analytics import courses
 from analytics.bands import Yardstick, yardstick
-from analytics.estimators import ENOUGH_EXITS, MIN_EXITS, Unit
+from analytics.estimators import ENOUGH_EXITS, MIN_EXITS, Curve, Unit
 from analytics.models import Baseline, BaselineRun, StageMetric, StageTarget
 from analytics.samples import NO_SUMMARY, Summary
 from analytics.stays import Stays
@@ -59,6 +61,14 @@ class Usual:
 
     level: Baseline.Level
     summary: Summary
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """The whole curve of a baseline with the level it was found at; None: a cell's own, with too few exits, where no level has enough."""
+
+    level: Baseline.Level | None
+    curve: Curve
 
 
 @dataclass(slots=True)
@@ -158,6 +168,18 @@ def circles_at(
     return found
 
 
+def wider_course_at(job: Job, category: str, as_of: datetime, *, known_by: datetime | None) -> Course | None:
+    """The curve of the nearest baseline beyond the job itself."""
+    peers = Peers.of([job.organization_id])
+    for level, circle in circles_of(job, category):
+        if not (cells := peers.cells(circle)):
+            continue
+        curve = Stays.at(cells, as_of, known_by=known_by).course(cells)
+        if curve.n_exits >= ENOUGH_EXITS:
+            return Course(level, curve)
+    return None
+
+
 def others_at(
     wanted: Sequence[tuple[Job, str]],
     peers: Peers,
@@ -183,8 +205,19 @@ def others_at(
 
 
 # --- kept ------------------------------------------------------------------------------------------
+def kept_wider_course(job: Job, category: str) -> Course | None:
+    """The curve of the nearest baseline beyond the job itself."""
+    rows = Baseline.objects.filter(organization=job.organization_id, category=category, n_exits__gte=ENOUGH_EXITS)
+    of_department = Q(level=Baseline.Level.DEPARTMENT, department=job.department) if job.department else Q(pk=None)
+    row = rows.filter(of_department | Q(level=Baseline.Level.ORGANIZATION)).order_by("level").first()  # department comes first
+    if row is None:
+        return None
+    counted = {"n": row.n, "n_exits": row.n_exits, "n_open": row.n_open}
+    return Course(Baseline.Level(row.level), courses.unpacked(bytes(row.course), **counted, longest=row.longest))
+
+
 def kept_circles(organization_ids: Iterable[int]) -> dict[Circle, Summary]:
-    rows = Baseline.objects.filter(organization__in=list(organization_ids)).order_by()
+    rows = Baseline.objects.filter(organization__in=list(organization_ids)).defer("course").order_by()
     return {
         (row.organization_id, row.department if row.level == Baseline.Level.DEPARTMENT else None, row.category): Summary(
             n=row.n, n_exits=row.n_exits, n_open=row.n_open, p50=row.p50, p85=row.p85, longest=row.longest
@@ -232,7 +265,7 @@ def refresh(organization_id: int, *, as_of: datetime, stays: Stays | None = None
     summaries = circles_at(circles, peers, as_of, stays=stays)
     fields = ("n", "n_exits", "n_open", "p50", "p85", "longest")
     Baseline.objects.filter(organization=organization_id).exclude(computed_at=as_of).update(
-        computed_at=as_of, n=0, n_exits=0, n_open=0, p50=None, p85=None, longest=None
+        computed_at=as_of, n=0, n_exits=0, n_open=0, p50=None, p85=None, longest=None, course=b""
     )
     Baseline.objects.bulk_create(
         [
@@ -242,13 +275,14 @@ def refresh(organization_id: int, *, as_of: datetime, stays: Stays | None = None
                 department=department or "",
                 category=category,
                 computed_at=as_of,
+                course=courses.packed(stays.course(peers.cells((organization_id, department, category)))),
                 **{name: getattr(summary, name) for name in fields},
             )
             for (_, department, category), summary in sorted(summaries.items(), key=lambda item: (item[0][1] or "", item[0][2]))
         ],
         update_conflicts=True,
         unique_fields=["organization", "level", "department", "category"],
-        update_fields=["computed_at", *fields],
+        update_fields=["computed_at", "course", *fields],
     )
     _refresh_others(organization_id, peers, stays, as_of)
     BaselineRun.objects.update_or_create(

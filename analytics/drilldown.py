@@ -12,14 +12,13 @@ from django.db.models import Q, QuerySet
 
 from analytics import baselines
 from analytics.bands import Band, Yardstick
-from analytics.baselines import Targets, measure_with
+from analytics.baselines import Course, Targets, measure_with
 from analytics.calendars import JobClock, JobClocks
 from analytics.cells import Question, open_visits
-from analytics.estimators import Curve
 from analytics.heatmap import Ages, Json
 from analytics.models import WELL_DATED, CategoryMetric, StageMetric, StageVisit
 from analytics.numbers import Asked, Kept, Meanwhile, Place
-from analytics.paces import course_of, told_pace
+from analytics.paces import baseline_of, course_of, told_pace
 from ats.models import Application, Job, Stage, candidate_name
 from ats.selectors import UNRESOLVED
 from connectors.events import Precision, StageCategory
@@ -181,12 +180,12 @@ def rows(
     clock: JobClock | None = None,
     *,
     troubled: bool = True,
-    courses: dict[tuple[int, ...], Curve] | None = None,
+    courses: dict[tuple[int, ...], Course] | None = None,
 ) -> list[Json]:
     """One page as the API tells it, each visit with the person's pace and the application's unresolved issues here.
 
     ``visits``: of ``visits_in_cell``. ``troubled``: whether the cell has any unresolved issue; they are read only then.
-    ``courses``: curves that were made before, for as long as nothing changes in the job; one that is made now is added.
+    ``courses``: curves that were found before, for as long as nothing changes in the job; one that is found now is added.
     """
     if not visits:
         return []
@@ -195,8 +194,9 @@ def rows(
     on_clock, in_bd = ages.on(question.clock, entered), ages.bd(entered)
     issues = _issues(job, visits) if troubled else {}
     courses, own = {} if courses is None else courses, tuple(names)
-    course = courses.get(own) or course_of(job, own, question, clock)
-    courses[own] = course
+    if own not in courses:
+        courses[own] = baseline_of(course_of(job, own, question, clock), job, stages[0].category, question)
+    course = courses[own]
     return [
         _row(visit, stage=names[visit.stage_id], age=age, unit=str(question.clock), band=str(measure.thresholds.band(age_bd)))
         | {"pace": told_pace(course, age_bd), "issues": issues.get((visit.application_id, visit.stage_id), [])}

@@ -6,15 +6,19 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from analytics import baselines, past
+from analytics.baselines import Course
 from analytics.calendars import BEGINNING, JobClock, JobClocks
 from analytics.cells import Question, stage_ref
+from analytics.estimators import Unit
 from analytics.forecast_facts import ground_of
 from analytics.funnel import ways_of
-from analytics.heatmap import StageRef
+from analytics.heatmap import StageRef, Window
 from analytics.milestones import WANTED, Milestones, Told, milestones
 from analytics.models import StageMetric, StageVisit
 from analytics.numbers import Asked, CellNumbers, Kept, Meanwhile, Place
-from analytics.observed import SEEN_FIELDS, Seen
+from analytics.observed import SEEN_FIELDS, Observer, Seen, curve_of
+from analytics.paces import baseline_of
+from analytics.samples import BASELINE_DAYS
 from analytics.telling import Facts
 from ats import appointments
 from ats.appointments import INBOUND, Appointments
@@ -47,6 +51,7 @@ def facts_of(job: Job, question: Question) -> Facts:
         opened_at=opened_at,
         stages=stages,
         cells=_cells(job, stages, question, visits, clock),
+        courses=_courses(job, stages, question, visits, clock),
         visits=visits,
         ways=ways_of(visits, question.as_of),
         milestones=told,
@@ -55,6 +60,16 @@ def facts_of(job: Job, question: Question) -> Facts:
         interview_place=CATEGORY_RANK[StageCategory.INTERVIEW] * 1000,
         ground=ground_of(job, question, visits, opened_at),
     )
+
+
+def _courses(job: Job, stages: Sequence[StageRef], question: Question, visits: Sequence[Seen], clock: JobClock) -> dict[int | str, Course]:
+    observer = Observer(Window.of_days(BASELINE_DAYS, question.as_of), question.as_of, Unit.BUSINESS_DAYS, clock)
+    found: dict[int | str, Course] = {}
+    for ref in stages:
+        here = [seen for seen in visits if seen.stage_id == ref.id]
+        if not all(seen.is_over for seen in here):
+            found[ref.id] = baseline_of(curve_of(observer.observe(here)), job, ref.category, question)
+    return found
 
 
 def _earliest(visits: Sequence[Seen], told: dict[int, Milestones], question: Question) -> datetime:

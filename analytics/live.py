@@ -25,10 +25,11 @@ from django.utils import timezone
 
 from analytics import changes
 from analytics.bands import measure_ages, overdue_days
+from analytics.baselines import Course
 from analytics.calendars import BEGINNING, JobClock
 from analytics.cells import CANONICAL_STAGES, CellReader, Question, Standing, canonical, category_ref, stage_ref
 from analytics.clocks import CompiledCalendar, cd
-from analytics.estimators import Curve, Unit
+from analytics.estimators import Unit
 from analytics.frames import Frame
 from analytics.heatmap import Json, StageRef, fixed_cell, job_dict
 from analytics.numbers import CellNumbers
@@ -136,8 +137,8 @@ class LiveRow:
 
     def __init__(self, job: Job, clock: JobClock, standings: Sequence[Standing]) -> None:
         self.job, self.job_id, self.title, self.clock = job, job.pk, str(job), clock
-        #: product-limit curves of stages (by their ids) that somebody asked about, see ``paces``
-        self.courses: dict[tuple[int, ...], Curve] = {}
+        #: what people in some stages (by their ids) are compared with, where somebody asked, see ``paces``
+        self.courses: dict[tuple[int, ...], Course] = {}
         self.cells = [LiveCell(standing, clock) for standing in standings]
         self.uses_unmapped = any(one.used for one in standings if one.ref.id == UNMAPPED.id)
         told: Json = {

@@ -326,6 +326,8 @@ class Baseline(models.Model):
     p50 = models.FloatField(null=True)
     p85 = models.FloatField(null=True)
     longest = models.FloatField(null=True)
+    #: the whole curve, see ``analytics.courses``; read only where somebody is compared with it
+    course = models.BinaryField(default=b"", db_default=b"")
 
     class Meta:
         ordering = ["organization", "level", "department", "category"]

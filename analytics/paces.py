@@ -1,4 +1,7 @@
-"""How far along somebody's wait is (M05): the share of the stage's stays of 180 days that were over by his age."""
+"""How far along somebody's wait is (M05): the share of the baseline's stays that were over by his age.
+
+The baseline is the one limits go by: the stage's own 180 days, else the category's in the department, else in the organization.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ import numpy as np
 from analytics import wide
 from analytics.array_cells import Cells, sample
 from analytics.array_clocks import Array
+from analytics.baselines import Course, kept_wider_course, wider_course_at
 from analytics.calendars import JobClock, JobClocks
 from analytics.cells import Question
 from analytics.estimators import ENOUGH_EXITS, Curve, pace
@@ -22,6 +26,17 @@ from analytics.suspects import read, unpacked
 from ats.models import Job
 
 _SINCE = "stage_id = any(%(stages)s) and entered_at >= %(since)s and (left_at >= %(since)s or left_at is null)"
+
+
+def baseline_of(own: Curve, job: Job, category: str, question: Question) -> Course:
+    """What a cell's people are compared with; ``own``: the cell's own curve. Within ``past.as_known`` about the past."""
+    if own.n_exits >= ENOUGH_EXITS:
+        return Course(Baseline.Level.JOB, own)
+    if question.live:
+        wider = kept_wider_course(job, category)
+    else:
+        wider = wider_course_at(job, category, question.as_of, known_by=question.known_by)
+    return wider or Course(None, own)
 
 
 def course_of(job: Job, stage_ids: Sequence[int], question: Question, clock: JobClock | None) -> Curve:
@@ -55,16 +70,16 @@ class _OneClock:
         return days
 
 
-def told_pace(course: Curve, age: float) -> Json:
-    """Of one person; ``age`` in business days. Null under 20 exits."""
-    found, known = pace(course, age), course.n_exits >= ENOUGH_EXITS
+def told_pace(course: Course, age: float) -> Json:
+    """Of one person; ``age`` in business days. Null where no level has 20 exits."""
+    found = pace(course.curve, age)
     return {
         "definition_id": "M05",
-        "value": found.value if known else None,
+        "value": found.value if course.level else None,
         "unit": str(found.unit),
         "n": found.n,
         "n_exits": found.n_exits,
         "n_open": found.n_open,
         "confidence": str(found.confidence),
-        "baseline_level": str(Baseline.Level.JOB) if known else None,
+        "baseline_level": str(course.level) if course.level else None,
     }

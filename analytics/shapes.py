@@ -270,7 +270,8 @@ class StageInCellSerializer(serializers.Serializer[Any]):
 
 
 class OwnPaceSerializer(serializers.Serializer[Any]):
-    """M05: the share of the stage's stays of 180 days that were over by this person's age. Null under 20 exits."""
+    """M05: the share of the baseline's stays of 180 days that were over by this person's age: of the stage's own, or where these
+    have fewer than 20 exits of its category in the department, then in the organization. Null where none has as many."""
 
     definition_id = serializers.CharField()
     value = serializers.FloatField(allow_null=True)
@@ -279,7 +280,9 @@ class OwnPaceSerializer(serializers.Serializer[Any]):
     n_exits = serializers.IntegerField()
     n_open = serializers.IntegerField()
     confidence = serializers.ChoiceField(choices=["none", "low", "ok"])
-    baseline_level = serializers.CharField(allow_null=True)
+    baseline_level = serializers.ChoiceField(
+        choices=["job", "department", "organization"], allow_null=True, help_text="Whose stays `n` counts; null: the stage's own."
+    )
 
 
 class WaitingSerializer(serializers.Serializer[Any]):

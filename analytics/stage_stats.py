@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from analytics.bands import measure_ages
+from analytics.baselines import Course
 from analytics.clocks import cd
 from analytics.estimators import (
-    ENOUGH_EXITS,
     Curve,
     Stay,
     Unit,
@@ -20,7 +20,7 @@ from analytics.estimators import (
 from analytics.funnel import StageFunnel, within
 from analytics.heatmap import Json, StageRef, Window, passed
 from analytics.littles_law import average_open, flow_check
-from analytics.models import Baseline, ExitKind
+from analytics.models import ExitKind
 from analytics.numbers import CellNumbers
 from analytics.observed import Observer, Seen, curve_of, explained
 from analytics.samples import BASELINE_DAYS
@@ -170,7 +170,7 @@ def waiting(teller: Teller, ref: StageRef) -> Json:
         "exits": exits,
         "net": teller.told("M06", arrivals["value"] - exits["value"], Unit.COUNT, n=arrivals["n"] + exits["n"], n_exits=exits["n_exits"]),
         "age": _ages(teller, "M04", ages, BD),
-        "pace": _pace(teller, here, ages),
+        "pace": _pace(teller, facts.courses.get(ref.id), ages),
         "idle": _ages(teller, "M18", _idle(facts, open_here), BD),
         "since_contact": _ages(teller, "M18", [days for days in _since_contact(facts, open_here) if days is not None], CD),
         "flow": flow(teller, [(seen.entered_at, seen.left_at) for seen in here]),
@@ -218,19 +218,15 @@ def _ages(teller: Teller, definition: str, ages: Sequence[float], unit: Unit) ->
     return teller.told(definition, median, unit, n=len(ages), n_open=len(ages), highest=max(ages, default=None))
 
 
-def _pace(teller: Teller, here: Sequence[Seen], ages: Sequence[float]) -> Json:
-    """M05 of whoever has waited longest, against the stage's own last 180 days."""
-    facts = teller.facts
-    observer = Observer(Window.of_days(BASELINE_DAYS, facts.as_of), facts.as_of, BD, facts.job_clock)
-    curve = curve_of(observer.observe(here))
-    teller = teller.over(observer.window)
-    reason = "nobody_waits" if not ages else "too_few_exits" if curve.n_exits < ENOUGH_EXITS else None
-    if reason is not None:
-        counted = {"n": curve.n, "n_exits": curve.n_exits, "n_open": curve.n_open}
+def _pace(teller: Teller, course: Course | None, ages: Sequence[float]) -> Json:
+    """M05 of whoever has waited longest, against the baseline of 180 days."""
+    teller = teller.over(Window.of_days(BASELINE_DAYS, teller.facts.as_of))
+    if not ages or course is None or course.level is None:
+        counted = {"n": course.curve.n, "n_exits": course.curve.n_exits, "n_open": course.curve.n_open} if course else {}
         none: Json = {"low": None, "high": None, "lower_bound": None, "age": None, "baseline_level": None}
-        return teller.told("M05", None, Unit.PERCENT, **counted, **none, reason=reason)
+        return teller.told("M05", None, Unit.PERCENT, **counted, **none, reason="too_few_exits" if ages else "nobody_waits")
     age = max(ages)
-    return teller.estimate("M05", pace(curve, age), age=age, baseline_level=str(Baseline.Level.JOB), reason=None)
+    return teller.estimate("M05", pace(course.curve, age), age=age, baseline_level=str(course.level), reason=None)
 
 
 def _idle(facts: Facts, open_here: Sequence[Seen]) -> list[float]:

@@ -126,10 +126,11 @@ class AgesSerializer(NumberSerializer):
 
 
 class PaceSerializer(StatEstimateSerializer):
-    """The share of the stage's stays of 180 days that were over by the age of whoever has waited longest."""
+    """The share of the baseline's stays of 180 days that were over by the age of whoever has waited longest: the stage's own, or where
+    these have fewer than 20 exits its category's in the department, then in the organization."""
 
     age = serializers.FloatField(allow_null=True, help_text="Business days.")
-    baseline_level = serializers.CharField(allow_null=True)
+    baseline_level = serializers.ChoiceField(choices=["job", "department", "organization"], allow_null=True)
     reason = serializers.CharField(allow_null=True, help_text="Why there is no value: nobody_waits, too_few_exits.")
 
 

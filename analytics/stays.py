@@ -16,6 +16,8 @@ import psycopg
 from django.db import connection, transaction
 
 from analytics import samples, wide
+from analytics.courses import course_of
+from analytics.estimators import Curve
 from analytics.models import EXITS
 from analytics.samples import Pick, Summary, baseline_picks
 from analytics.wide import Array
@@ -61,11 +63,14 @@ class Stays:
         found = wide.product_limit(of_stay[chosen], self.days[chosen], self.is_exit[chosen], self.is_open[chosen])
         return [Summary(*found[group]) if group in found else samples.NO_SUMMARY for group in range(len(groups))]
 
+    def course(self, cells: Iterable[Cell]) -> Curve:
+        """The whole curve of some cells together."""
+        chosen = self._of(cells)
+        return course_of(self.days[chosen], self.is_exit[chosen], self.is_open[chosen])
+
     def curves_without(self, cells: Sequence[Cell], jobs: Iterable[int]) -> dict[int, Summary]:
         """The curve of some cells without a job's own, for each of the jobs."""
-        wanted = np.zeros(len(self.cells), bool)
-        wanted[self._places(cells)] = True
-        chosen = np.flatnonzero(wanted[self.cell])
+        chosen = self._of(cells)
         chosen = chosen[np.argsort(self.days[chosen])]  # once for all of them
         job_of_cell = np.array([job for job, _ in self.cells], np.int64)
         job_of_stay = job_of_cell[self.cell[chosen]]
@@ -75,6 +80,11 @@ class Stays:
             found = wide.product_limit_in_order(np.zeros(len(left), int), self.days[left], self.is_exit[left], self.is_open[left])
             told[job] = Summary(*found[0]) if found else samples.NO_SUMMARY
         return told
+
+    def _of(self, cells: Iterable[Cell]) -> Array:
+        wanted = np.zeros(len(self.cells), bool)
+        wanted[self._places(cells)] = True
+        return np.flatnonzero(wanted[self.cell])
 
     def _places(self, cells: Iterable[Cell]) -> list[int]:
         return [self.cells[cell] for cell in cells if cell in self.cells]  # another began after these were read

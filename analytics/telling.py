@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from analytics.baselines import Course
 from analytics.calendars import JobClock
 from analytics.estimators import Confidence, Curve, Estimate, Rate, Stay, Unit, estimate_quantile, rate
 from analytics.forecast import Ground
@@ -34,6 +35,8 @@ class Facts:
     opened_at: datetime | None
     stages: Sequence[StageRef]
     cells: Mapping[int | str, CellNumbers]
+    #: what those who wait in a stage are compared with (M05), by its id; of stages where somebody waits
+    courses: Mapping[int | str, Course]
     visits: Sequence[Seen]
     ways: Mapping[int, Way]
     milestones: Mapping[int, Milestones]

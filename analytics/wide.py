@@ -294,6 +294,48 @@ def product_limit_in_order(cell: Array, days: Array, exit_: Array, open_: Array)
     """
     if not len(cell):
         return {}
+    curves = curves_in_order(cell, days, exit_)
+    starts, group = curves.starts, curves.group
+    quantiles = [
+        _first_at(values <= bound + 1e-9, curves.exits, group, curves.time, len(starts))
+        for values, bound in (
+            (curves.survival, 0.5),
+            (curves.lower, 0.5),
+            (curves.upper, 0.5),
+            (curves.survival, 0.15),
+            (curves.survival, 0.05),
+        )
+    ]
+    first = curves.at[starts]
+    ends = np.append(first[1:], len(cell))
+    columns = [
+        (ends - first).tolist(),
+        np.add.reduceat(exit_.astype(np.int64), first).tolist(),
+        np.add.reduceat(open_.astype(np.int64), first).tolist(),
+        *quantiles,
+        days[ends - 1].tolist(),
+    ]
+    return dict(zip(cell[first].tolist(), zip(*columns, strict=True), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """Product-limit curves, one after the other: a row per curve and distinct duration."""
+
+    #: of each row the first stay, and its curve; of each curve the first row
+    at: Array
+    group: Array
+    starts: Array
+    time: Array
+    at_risk: Array
+    exits: Array
+    survival: Array
+    lower: Array
+    upper: Array
+
+
+def curves_in_order(cell: Array, days: Array, exit_: Array) -> Curves:
+    """Of stays that come by cell, the shortest first; at least one."""
     at = np.flatnonzero(np.append(True, (cell[1:] != cell[:-1]) | (days[1:] != days[:-1])))
     exits = np.add.reduceat(exit_.astype(np.int64), at)
     owner, time = cell[at], days[at]
@@ -312,19 +354,7 @@ def product_limit_in_order(cell: Array, days: Array, exit_: Array, open_: Array)
         lower, upper = (np.exp(-np.minimum(np.exp(np.log(-np.log(survival)) + sign * half), 600)) for sign in (1, -1))
     for band in (lower, upper):
         band[survival <= 0], band[survival >= 1] = 0.0, 1.0
-    quantiles = [
-        _first_at(values <= bound + 1e-9, exits, group, time, len(starts))
-        for values, bound in ((survival, 0.5), (lower, 0.5), (upper, 0.5), (survival, 0.15), (survival, 0.05))
-    ]
-    first = at[starts]
-    columns = [
-        (ends - first).tolist(),
-        np.add.reduceat(exit_.astype(np.int64), first).tolist(),
-        np.add.reduceat(open_.astype(np.int64), first).tolist(),
-        *quantiles,
-        days[ends - 1].tolist(),
-    ]
-    return dict(zip(owner[starts].tolist(), zip(*columns, strict=True), strict=True))
+    return Curves(at, group, starts, time, n, exits, survival, lower, upper)
 
 
 def _running(values: Array, starts: Array, group: Array) -> Array:

@@ -13,7 +13,8 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Organization, User
-from analytics import services
+from analytics import baselines, services
+from analytics.models import StageMetric
 from ats.models import Job, Stage
 from ats.selectors import UNRESOLVED
 from connectors.events import Precision, StageCategory
@@ -315,6 +316,43 @@ class TestDrilldown:
         assert (old["value"], new["value"]) == (pytest.approx(100 * 20 / 21), 0.0), "of 21 who were there at 5 days, 20 left"
         assert (old["definition_id"], old["unit"], old["n"], old["n_exits"], old["n_open"]) == ("M05", "%", 22, 20, 2)
         assert old["baseline_level"] == "job"
+
+    def test_a_new_job_s_people_are_compared_with_its_department_and_then_the_organization(self, api: Client, job: Job) -> None:
+        screen, now = stage_of(job, "Phone screen"), timezone.now()
+        Job.objects.filter(pk=job.pk).update(department="Engineering")
+        job.refresh_from_db()
+        sibling, cousin = (JobFactory(connector=job.connector, department=name) for name in ("Engineering", "Sales"))
+
+        def past(of: Job, weeks: int, many: int) -> None:
+            left = now - timedelta(days=40)
+            for _ in range(many):
+                StageVisitFactory(
+                    job=of, stage=screen, began=left - timedelta(weeks=weeks), left_at=left, exit_kind="advanced", exit_precision="exact"
+                )
+
+        def told() -> list[Any]:
+            StageMetric.objects.update(dirty=True, own_at=None)
+            services.refresh_cells(organization_id=job.organization_id, as_of=timezone.now())
+            baselines.refresh(job.organization_id, as_of=timezone.now())
+            (person,) = [row["pace"] for row in drilldown(api, job, "Phone screen")]
+            (cell,) = api.get(f"/ats/jobs/{job.pk}/stats").json()["waiting"]
+            now = api.get(f"/ats/jobs/{job.pk}/heatmap").json()["as_of"]
+            (then,) = [row["pace"] for row in drilldown(api, job, "Phone screen", as_of=now)]
+            (cell_then,) = api.get(f"/ats/jobs/{job.pk}/stats", {"as_of": now}).json()["waiting"]
+            assert then == person
+            assert {**cell_then["pace"], "as_of": None, "window": None} == {**cell["pace"], "as_of": None, "window": None}
+            return [(one["value"], one["baseline_level"], one["n_exits"]) for one in (person, cell["pace"])]
+
+        waiting(job, screen, days=14)
+        for one in (sibling, cousin):
+            StageMetricFactory(job=one, stage=screen, entered=1)
+        past(job, 1, 5)
+        past(cousin, 3, 30)
+        assert told() == [(pytest.approx(100 * 5 / 36), "organization", 35)] * 2
+        past(sibling, 1, 20)
+        assert told() == [(pytest.approx(100 * 25 / 26), "department", 25)] * 2
+        past(job, 1, 15)
+        assert told() == [(pytest.approx(100 * 20 / 21), "job", 20)] * 2
 
     def test_who_left_is_not_listed(self, api: Client, job: Job) -> None:
         screen = stage_of(job, "Phone screen")

@@ -19,19 +19,19 @@ from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView
 
 from accounts.selectors import organization_ids
-from analytics import drilldown, finished, selectors
+from analytics import behind, drilldown, finished, selectors
 from analytics.answers import Answer
 from analytics.cells import Question
 from analytics.csv_rendering import CsvRenderer
 from analytics.heatmap import Json
 from analytics.live import Live, live
 from analytics.models import StageVisit
-from analytics.parameters import CommonParameters, DrilldownParameters, ExplainableParameters, OrgHeatmapParameters
+from analytics.parameters import BaselineParameters, CommonParameters, DrilldownParameters, ExplainableParameters, OrgHeatmapParameters
 from analytics.past import as_known
-from analytics.shapes import JobHeatmapSerializer, OrgHeatmapSerializer, WaitingSerializer
+from analytics.shapes import BaselineStaySerializer, JobHeatmapSerializer, OrgHeatmapSerializer, WaitingSerializer
 from analytics.stats_shapes import JobStatsSerializer
 from ats.filters import JobFilter
-from ats.models import Job
+from ats.models import Job, Stage
 from ats.selectors import jobs_of
 from config.drf import QuickJSONRenderer, Revalidated
 from connectors.events import StageCategory
@@ -173,6 +173,20 @@ class JobStats(LiveView, APIView):
         return Response(selectors.job_stats(job=own_job(request, job_id), question=question, explain=explain))
 
 
+STAGE_NAME = OpenApiParameter("name", OpenApiTypes.STR, OpenApiParameter.PATH, description="Stage name, URL-encoded; or stage id.")
+
+
+def stages_called(job: Job, name: str, known: Sequence[Stage] | None = None) -> list[Stage]:
+    """The stages of a cell; of a canonical one there may be none. Raises what is told of a name that means nothing, or several."""
+    try:
+        stages = drilldown.find_stages(job, name, known)
+    except drilldown.AmbiguousStage as error:
+        raise ValidationError({"name": [str(error)]}) from None
+    if not stages and name not in set(StageCategory):
+        raise Http404
+    return stages
+
+
 class Drilldown(LiveView, GenericAPIView[Any]):
     """The people waiting in a stage of a job, those who entered first on top: exactly the ``open`` of its cell.
 
@@ -191,10 +205,7 @@ class Drilldown(LiveView, GenericAPIView[Any]):
         return rows
 
     @extend_schema(
-        parameters=[
-            DrilldownParameters,
-            OpenApiParameter("name", OpenApiTypes.STR, OpenApiParameter.PATH, description="Stage name, URL-encoded; or stage id."),
-        ],
+        parameters=[DrilldownParameters, STAGE_NAME],
         responses=WaitingSerializer(many=True),
         operation_id="stage_candidates",
         tags=["heatmap"],
@@ -207,12 +218,7 @@ class Drilldown(LiveView, GenericAPIView[Any]):
         # what the heatmap remembers saves reading the job, its stages, the cell's yardstick and its calendar
         row = standing.row(job_id) if question.live and standing.remembered else None
         job = row.job if row else own_job(request, job_id)
-        try:
-            stages = drilldown.find_stages(job, name, standing.stages(row) if row else None)
-        except drilldown.AmbiguousStage as error:
-            raise ValidationError({"name": [str(error)]}) from None
-        if not stages and not pooled:
-            raise Http404
+        stages = stages_called(job, name, standing.stages(row) if row else None)
         if not stages:  # the org heatmap shows a column of every canonical stage, also where a pipeline has none of the kind
             return self.get_paginated_response(self.paginate_queryset(StageVisit.objects.none()) or [])
         with as_known(question.known_by, [job.organization_id]):
@@ -222,3 +228,37 @@ class Drilldown(LiveView, GenericAPIView[Any]):
             troubled = cell is None or cell.standing.troubled or wanted.by_issue
             rows = drilldown.rows(job, page, stages, question, measure, clock, troubled=troubled, courses=row.courses if row else None)
         return self.get_paginated_response(rows)
+
+
+class BaselineStays(LiveView, GenericAPIView[Any]):
+    """The stays a cell is compared with, whosever job they were in: each counted, or left out for a reason. Their curve's p85 is the
+    limit (its p50 what a delay is measured by), and the share of it that was over by an age is the pace."""
+
+    ordering = ("entered_at", "pk")
+    ordering_fields = ("entered_at",)
+    filter_backends = ()
+    serializer_class = BaselineStaySerializer
+    renderer_classes = TABULAR
+
+    def csv_rows(self, data: Json) -> Iterable[Json]:
+        rows: Iterable[Json] = data["results"]
+        return rows
+
+    @extend_schema(
+        parameters=[BaselineParameters, STAGE_NAME],
+        responses=BaselineStaySerializer(many=True),
+        operation_id="stage_baseline",
+        tags=["heatmap"],
+    )
+    def get(self, request: Request, job_id: int, name: str) -> Response:
+        parameters = parsed(BaselineParameters, request)
+        question = parameters.question(self.standing(request, parameters).now.as_of)
+        job = own_job(request, job_id)
+        stages = stages_called(job, name)
+        if not stages:
+            return self.get_paginated_response(self.paginate_queryset(StageVisit.objects.none()) or [])
+        wanted = behind.Behind(parameters.validated_data["behind"])
+        with as_known(question.known_by, [job.organization_id]):
+            asked = behind.compared(job, stages, question, wanted, pooled=name in set(StageCategory))
+            page = self.paginate_queryset(behind.stays_behind(asked)) or []
+            return self.get_paginated_response(behind.told_stays(asked, page))

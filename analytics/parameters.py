@@ -9,6 +9,7 @@ from django.utils import timezone
 from rest_framework import serializers
 
 from analytics.bands import Band
+from analytics.behind import Behind
 from analytics.cells import DEFAULT_WINDOW_DAYS, Question
 from analytics.drilldown import Wanted
 from analytics.estimators import Unit
@@ -104,6 +105,15 @@ class OrgHeatmapParameters(ExplainableParameters):
     def paging(self) -> Paging:
         """Raises ``ValidationError`` for a cursor of something else."""
         return Paging.of(self.validated_data)
+
+
+class BaselineParameters(CommonParameters):
+    behind = serializers.ChoiceField(
+        choices=[str(word) for word in Behind],
+        required=False,
+        default=Behind.LIMIT.value,
+        help_text="The stays behind the cell's `limit` and its people's pace, or those behind its `delay` (other jobs only).",
+    )
 
 
 class DrilldownParameters(CommonParameters):

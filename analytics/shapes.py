@@ -302,3 +302,26 @@ class WaitingSerializer(serializers.Serializer[Any]):
     last_activity_at = serializers.DateTimeField(allow_null=True)
     last_event_at = serializers.DateTimeField(allow_null=True)
     issues = IssueInCellSerializer(many=True, help_text="Unresolved issues here, worst first.")
+
+
+class JobOfStaySerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    title = serializers.CharField()
+
+
+class BaselineStaySerializer(serializers.Serializer[Any]):
+    """One stay of the 180 days: counted as `taken_as` says, or left out for a `reason`."""
+
+    baseline_level = serializers.ChoiceField(
+        choices=["job", "department", "organization"], allow_null=True, help_text="Null: no level has 20 exits; the cell's own stays."
+    )
+    job = JobOfStaySerializer()
+    stage = StageInCellSerializer()
+    application = serializers.IntegerField()
+    visit = serializers.IntegerField()
+    entered_at = serializers.DateTimeField()
+    left_at = serializers.DateTimeField(allow_null=True)
+    days = serializers.FloatField(allow_null=True, help_text="Business days; null if left out.")
+    taken_as = serializers.ChoiceField(choices=["exit", "open", "cut_off"], allow_null=True)
+    exit_kind = serializers.CharField(allow_null=True)
+    reason = serializers.CharField(allow_null=True, help_text="Why it is left out; null if it counts.")

@@ -8,4 +8,5 @@ urlpatterns = [
     path("jobs/<int:job_id>/stats", api.JobStats.as_view(), name="job-stats"),
     # a stage may be called "Offer / verbal"
     path("jobs/<int:job_id>/stage/<path:name>/candidates", api.Drilldown.as_view(), name="stage-candidates"),
+    path("jobs/<int:job_id>/stage/<path:name>/baseline", api.BaselineStays.as_view(), name="stage-baseline"),
 ]

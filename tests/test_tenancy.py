@@ -53,6 +53,7 @@ ENDPOINTS = [
     Endpoint("get", "ats/jobs/<int:job_id>/heatmap", lambda w: f"/ats/jobs/{w.job.pk}/heatmap"),
     Endpoint("get", "ats/jobs/<int:job_id>/stats", lambda w: f"/ats/jobs/{w.job.pk}/stats"),
     Endpoint("get", "ats/jobs/<int:job_id>/stage/<path:name>/candidates", lambda w: f"/ats/jobs/{w.job.pk}/stage/{w.stage.pk}/candidates"),
+    Endpoint("get", "ats/jobs/<int:job_id>/stage/<path:name>/baseline", lambda w: f"/ats/jobs/{w.job.pk}/stage/{w.stage.pk}/baseline"),
     Endpoint("get", "ats/candidates/<int:candidate_id>", lambda w: f"/ats/candidates/{w.visit.application.candidate_id}"),
     Endpoint("get", "ats/issues", lambda w: "/ats/issues"),
     Endpoint("get", "ats/issues/<int:issue_id>", lambda w: f"/ats/issues/{w.issue.pk}"),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from statistics import fmean
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
@@ -173,6 +174,43 @@ def test_what_a_cell_is_compared_with_follows_from_the_lists_of_the_cells_around
 
     levels = set().union(*(assert_compared(cell, job, pool) for job, cell in told))
     assert levels >= expected
+
+
+@pytest.mark.django_db
+def test_whoever_a_cell_is_compared_with_is_listed_page_by_page() -> None:
+    tenant, _ = told_history(6, applications=200)
+    for number, job in enumerate(Job.objects.filter(organization=tenant.organization).order_by("pk")):
+        job.department = ("", "Sales", "Design")[number % 3]
+        job.save()
+    client, asked = Client(), {"as_of": (START + timedelta(days=25)).isoformat(), "page_size": 60}
+    client.force_login(member(tenant.organization))
+    levels = set()
+
+    def listed(address: str, behind: str, level: str | None) -> list[Any]:
+        found, url = [], f"{address}/baseline?{urlencode({**asked, 'behind': behind})}"
+        while url:
+            answer = client.get(url)
+            assert_as_documented(answer, "stage_baseline")
+            found, url = [*found, *answer.json()["results"]], answer.json()["next"]
+        assert {row["baseline_level"] for row in found} <= {level}
+        levels.add(f"{behind} {level}")
+        return [row for row in found if row["reason"] is None]
+
+    for job in Job.objects.filter(organization=tenant.organization):
+        for cell in client.get(f"/ats/jobs/{job.pk}/heatmap", {"as_of": asked["as_of"]}).json()["stages"]:
+            address, limit, delay = f"/ats/jobs/{job.pk}/stage/{cell['stage']['id']}", cell["limit"], cell["delay"]
+            people = client.get(f"{address}/candidates", {"as_of": asked["as_of"]}).json()["results"]
+            if limit["source"] == "baseline":
+                stays = listed(address, "limit", limit["baseline_level"])
+                assert limit["n"] == exits_of(stays)
+                assert limit["value"] == pytest.approx(max(1.0, usual_of(stays, 0.85)), abs=1e-6)
+                assert {(one["pace"]["n"], one["pace"]["baseline_level"]) for one in people} <= {(len(stays), limit["baseline_level"])}
+            if delay["baseline_p50"] is not None:
+                stays = listed(address, "delay", delay["baseline_level"])
+                assert delay["n"] == exits_of(stays)
+                assert job.pk not in {row["job"]["id"] for row in stays}
+                assert delay["baseline_p50"] == pytest.approx(usual_of(stays, 0.5), abs=1e-6)
+    assert levels >= {"limit job", "limit organization", "delay organization"}
 
 
 @pytest.mark.django_db

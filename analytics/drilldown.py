@@ -99,7 +99,7 @@ def measure_of(job: Job, stages: Sequence[Stage], question: Question) -> Yardsti
         used = tuple(row.stage_id for row in rows)
         place, circles = Place(job, used, category, None), baselines.kept_circles([job.organization_id])
         kept = Kept(rows, pool)
-        usual = kept.usual(place, circles, _meanwhile(job, stages, question, counted=kept.is_open_ended))
+        usual = kept.usual(place, circles, _meanwhile(job, stages, question) if kept.has_open_limit else None)
         return measure_with(usual, category, targets.target(job, used, category))
     visits = StageVisit.objects.order_by().filter(job=job, stage__in=stages)
     used = tuple(visits.values_list("stage_id", flat=True).distinct())
@@ -108,10 +108,8 @@ def measure_of(job: Job, stages: Sequence[Stage], question: Question) -> Yardsti
     return measure_with(usual, category, targets.target(job, used, category))
 
 
-def _meanwhile(job: Job, stages: Sequence[Stage], question: Question, *, counted: bool) -> Meanwhile:
-    """``counted``: whether it matters who waits on; they are read only then."""
-    found = open_visits().filter(WELL_DATED, job=job, stage__in=stages) if counted else StageVisit.objects.none()
-    entered = list(found.values_list("entered_at", flat=True))
+def _meanwhile(job: Job, stages: Sequence[Stage], question: Question) -> Meanwhile:
+    entered = list(open_visits().filter(WELL_DATED, job=job, stage__in=stages).values_list("entered_at", flat=True))
     earliest = min(entered, default=question.as_of)
     return Meanwhile(entered, question.as_of, JobClocks([job], question.as_of, earliest).of(job))
 

@@ -11,7 +11,7 @@ from analytics.bands import Yardstick
 from analytics.baselines import BD, Circle, Peers, Usual, circles_of, comparable, measure_with, nearest
 from analytics.calendars import JobClock
 from analytics.clocks import cd
-from analytics.estimators import Delay, Unit, delay
+from analytics.estimators import ENOUGH_EXITS, Delay, Unit, delay
 from analytics.heatmap import Window
 from analytics.models import Baseline, CategoryMetric, CellStatistics, StageMetric
 from analytics.samples import BASELINE_DAYS, NO_COUNTS, NO_SUMMARY, RECENT_DAYS, Counts, Pick, Summary, measured, windows_of
@@ -139,9 +139,17 @@ class Kept:
         curves = (row.bd_p50, row.bd_p85), (row.p50, row.p85), (row.own_p50, row.own_p85), (row.recent_p50,)
         return any(None in one for one in curves)
 
-    def usual(self, place: Place, circles: Mapping[Circle, Summary], meanwhile: Meanwhile) -> Usual | None:
-        """The baseline behind the cell's limit."""
-        own = meanwhile.grown(kept_own(self.row), BASELINE_DAYS) if self.row else None
+    @property
+    def has_open_limit(self) -> bool:
+        """Whether the limit is such a percentile of the cell's own."""
+        row = self.row
+        return row is not None and row.own_n_exits >= ENOUGH_EXITS and None in (row.own_p50, row.own_p85)
+
+    def usual(self, place: Place, circles: Mapping[Circle, Summary], meanwhile: Meanwhile | None) -> Usual | None:
+        """The baseline behind the cell's limit. ``meanwhile`` matters where it is open."""
+        own = kept_own(self.row) if self.row else None
+        if own is not None and meanwhile is not None:
+            own = meanwhile.grown(own, BASELINE_DAYS)
         return nearest(own, place.job, place.category, circles)
 
     def numbers(

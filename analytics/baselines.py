@@ -14,14 +14,14 @@ from datetime import datetime, timedelta
 from time import perf_counter
 
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from accounts.models import Organization
 from analytics import courses
 from analytics.bands import Yardstick, yardstick
 from analytics.estimators import ENOUGH_EXITS, MIN_EXITS, Curve, Unit
-from analytics.models import Baseline, BaselineRun, StageMetric, StageTarget
+from analytics.models import Baseline, BaselineRun, CategoryMetric, StageMetric, StageTarget
 from analytics.samples import NO_SUMMARY, Summary
 from analytics.stays import Stays
 from ats.models import Job
@@ -292,9 +292,14 @@ def refresh(organization_id: int, *, as_of: datetime, stays: Stays | None = None
 
 
 def _refresh_others(organization_id: int, peers: Peers, stays: Stays, as_of: datetime) -> None:
-    """Comparisons of cells with recent exits, those not looked at for longest first, as many as one run may read."""
+    """Comparisons of cells with recent exits, those not looked at for longest first, as many as one run may read.
+
+    Also of stages that have enough of them only together with the others of their category.
+    """
+    enough = Q(recent_n_exits__gte=MIN_EXITS[0][1])
+    pools = CategoryMetric.objects.filter(enough, job=OuterRef("job"), category=OuterRef("stage__category"))
     waiting = (
-        StageMetric.objects.filter(organization=organization_id, recent_n_exits__gte=MIN_EXITS[0][1])
+        StageMetric.objects.filter(enough | Exists(pools), organization=organization_id)
         .exclude(stage__category=StageCategory.UNMAPPED)
         .select_related("job", "stage")
         .order_by("others_at", "job_id", "stage_id")

@@ -273,6 +273,20 @@ def test_the_pooled_cell_of_a_category_is_kept_and_agrees_with_its_drilldown(api
     assert [person["band"] for person in people] == ["late", "late"]
 
 
+def test_stages_with_enough_exits_only_together_are_compared_together(api: Client, job: Job, screen: Stage) -> None:
+    again = StageFactory(connector=job.connector, name="Called again", category=StageCategory.SCREEN)
+    past(JobFactory(connector=job.connector, department="Engineering"), screen, 1, 20, ended_days_ago=40)
+    for stage in (screen, again):
+        past(job, stage, 3, 4)
+    compute(job.organization)
+
+    rows = {row["job"]["id"]: row["cells"] for row in api.get("/ats/heatmap").json()["rows"]}
+
+    delay = rows[job.pk][1]["delay"]
+    assert (delay["ratio"], delay["baseline_level"], delay["n_exits"], delay["n"]) == (3.0, "department", 8, 20)
+    assert [one["delay"]["ratio"] for one in api.get(f"/ats/jobs/{job.pk}/heatmap").json()["stages"]] == [None, None]
+
+
 def test_baselines_of_a_vanished_department_fade(job: Job, screen: Stage) -> None:
     past(job, screen, 1, 20, ended_days_ago=40)
     compute(job.organization)

@@ -8,7 +8,7 @@ in the department or else anywhere: a job must not be compared with itself.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from time import perf_counter
@@ -168,16 +168,19 @@ def circles_at(
     return found
 
 
-def wider_course_at(job: Job, category: str, as_of: datetime, *, known_by: datetime | None) -> Course | None:
-    """The curve of the nearest baseline beyond the job itself."""
-    peers = Peers.of([job.organization_id])
-    for level, circle in circles_of(job, category):
-        if not (cells := peers.cells(circle)):
-            continue
-        curve = Stays.at(cells, as_of, known_by=known_by).course(cells)
-        if curve.n_exits >= ENOUGH_EXITS:
-            return Course(level, curve)
-    return None
+def wider_courses_at(job: Job, categories: Collection[str], as_of: datetime, *, known_by: datetime | None) -> dict[str, Course]:
+    """By category the curve of the nearest baseline beyond the job itself; missing where nowhere 20 exits are found."""
+    if not categories:
+        return {}
+    peers, found = Peers.of([job.organization_id]), {}
+    circles = {category: circles_of(job, category) for category in categories}
+    stays = Stays.at({cell for own in circles.values() for _, circle in own for cell in peers.cells(circle)}, as_of, known_by=known_by)
+    for category, own in circles.items():
+        curves = ((level, stays.course(peers.cells(circle))) for level, circle in own)
+        enough = next((Course(level, curve) for level, curve in curves if curve.n_exits >= ENOUGH_EXITS), None)
+        if enough is not None:
+            found[category] = enough
+    return found
 
 
 def others_at(
@@ -205,15 +208,20 @@ def others_at(
 
 
 # --- kept ------------------------------------------------------------------------------------------
-def kept_wider_course(job: Job, category: str) -> Course | None:
-    """The curve of the nearest baseline beyond the job itself."""
-    rows = Baseline.objects.filter(organization=job.organization_id, category=category, n_exits__gte=ENOUGH_EXITS)
+def kept_wider_courses(job: Job, categories: Collection[str]) -> dict[str, Course]:
+    """By category the curve of the nearest baseline beyond the job itself; missing where nowhere 20 exits are kept."""
+    if not categories:
+        return {}
+    rows = Baseline.objects.filter(organization=job.organization_id, category__in=categories, n_exits__gte=ENOUGH_EXITS)
     of_department = Q(level=Baseline.Level.DEPARTMENT, department=job.department) if job.department else Q(pk=None)
-    row = rows.filter(of_department | Q(level=Baseline.Level.ORGANIZATION)).order_by("level").first()  # department comes first
-    if row is None:
-        return None
-    counted = {"n": row.n, "n_exits": row.n_exits, "n_open": row.n_open}
-    return Course(Baseline.Level(row.level), courses.unpacked(bytes(row.course), **counted, longest=row.longest))
+    wanted = rows.filter(of_department | Q(level=Baseline.Level.ORGANIZATION))
+    nearest_ids = wanted.order_by("category", "level").distinct("category").values("pk")  # the department comes first
+    found = {}
+    for row in Baseline.objects.filter(pk__in=nearest_ids):
+        counted = {"n": row.n, "n_exits": row.n_exits, "n_open": row.n_open}
+        curve = courses.unpacked(bytes(row.course), **counted, longest=row.longest)
+        found[row.category] = Course(Baseline.Level(row.level), curve)
+    return found
 
 
 def kept_circles(organization_ids: Iterable[int]) -> dict[Circle, Summary]:

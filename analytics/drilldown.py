@@ -18,7 +18,7 @@ from analytics.cells import Question, open_visits
 from analytics.heatmap import Ages, Json
 from analytics.models import WELL_DATED, CategoryMetric, StageMetric, StageVisit
 from analytics.numbers import Asked, Kept, Meanwhile, Place
-from analytics.paces import baseline_of, course_of, told_pace
+from analytics.paces import baselines_of, course_of, told_pace
 from ats.models import Application, Job, Stage, candidate_name
 from ats.selectors import UNRESOLVED
 from connectors.events import Precision, StageCategory
@@ -193,7 +193,7 @@ def rows(
     issues = _issues(job, visits) if troubled else {}
     courses, own = {} if courses is None else courses, tuple(names)
     if own not in courses:
-        courses[own] = baseline_of(course_of(job, own, question, clock), job, stages[0].category, question)
+        (courses[own],) = baselines_of([(stages[0].category, course_of(job, own, question, clock))], job, question)
     course = courses[own]
     return [
         _row(visit, stage=names[visit.stage_id], age=age, unit=str(question.clock), band=str(measure.thresholds.band(age_bd)))

@@ -17,7 +17,7 @@ from analytics.milestones import WANTED, Milestones, Told, milestones
 from analytics.models import StageMetric, StageVisit
 from analytics.numbers import Asked, CellNumbers, Kept, Meanwhile, Place
 from analytics.observed import SEEN_FIELDS, Observer, Seen, curve_of
-from analytics.paces import baseline_of
+from analytics.paces import baselines_of
 from analytics.samples import BASELINE_DAYS
 from analytics.telling import Facts
 from ats import appointments
@@ -64,12 +64,10 @@ def facts_of(job: Job, question: Question) -> Facts:
 
 def _courses(job: Job, stages: Sequence[StageRef], question: Question, visits: Sequence[Seen], clock: JobClock) -> dict[int | str, Course]:
     observer = Observer(Window.of_days(BASELINE_DAYS, question.as_of), question.as_of, Unit.BUSINESS_DAYS, clock)
-    found: dict[int | str, Course] = {}
-    for ref in stages:
-        here = [seen for seen in visits if seen.stage_id == ref.id]
-        if not all(seen.is_over for seen in here):
-            found[ref.id] = baseline_of(curve_of(observer.observe(here)), job, ref.category, question)
-    return found
+    here = {ref.id: [seen for seen in visits if seen.stage_id == ref.id] for ref in stages}
+    waited_in = [ref for ref in stages if not all(seen.is_over for seen in here[ref.id])]
+    cells = [(ref.category, curve_of(observer.observe(here[ref.id]))) for ref in waited_in]
+    return {ref.id: course for ref, course in zip(waited_in, baselines_of(cells, job, question), strict=True)}
 
 
 def _earliest(visits: Sequence[Seen], told: dict[int, Milestones], question: Question) -> datetime:

@@ -14,7 +14,7 @@ import numpy as np
 from analytics import wide
 from analytics.array_cells import Cells, sample
 from analytics.array_clocks import Array
-from analytics.baselines import Course, kept_wider_course, wider_course_at
+from analytics.baselines import Course, kept_wider_courses, wider_courses_at
 from analytics.calendars import JobClock, JobClocks
 from analytics.cells import Question
 from analytics.estimators import ENOUGH_EXITS, Curve, pace
@@ -28,15 +28,18 @@ from ats.models import Job
 _SINCE = "stage_id = any(%(stages)s) and entered_at >= %(since)s and (left_at >= %(since)s or left_at is null)"
 
 
-def baseline_of(own: Curve, job: Job, category: str, question: Question) -> Course:
-    """What a cell's people are compared with; ``own``: the cell's own curve. Within ``past.as_known`` about the past."""
-    if own.n_exits >= ENOUGH_EXITS:
-        return Course(Baseline.Level.JOB, own)
+def baselines_of(cells: Sequence[tuple[str, Curve]], job: Job, question: Question) -> list[Course]:
+    """What the people of some cells of a job are compared with; each cell by its category and own curve. Within
+    ``past.as_known`` about the past."""
+    wanting = {category for category, own in cells if own.n_exits < ENOUGH_EXITS}
     if question.live:
-        wider = kept_wider_course(job, category)
+        wider = kept_wider_courses(job, wanting)
     else:
-        wider = wider_course_at(job, category, question.as_of, known_by=question.known_by)
-    return wider or Course(None, own)
+        wider = wider_courses_at(job, wanting, question.as_of, known_by=question.known_by)
+    return [
+        Course(Baseline.Level.JOB, own) if own.n_exits >= ENOUGH_EXITS else wider.get(category, Course(None, own))
+        for category, own in cells
+    ]
 
 
 def course_of(job: Job, stage_ids: Sequence[int], question: Question, clock: JobClock | None) -> Curve:

@@ -1,7 +1,7 @@
 """The WebSocket map: who comes with a cookie passes the origin check, who comes with a token needs none.
 
 Channels checks no origin by itself, and a cookie travels with any page's request: a session opens a socket only
-to pages of our own hosts. Browsers cannot set an Authorization header on a WebSocket, so a token proves by itself
+to pages of our own (``realtime.origins``). Browsers cannot set an Authorization header on a WebSocket, so a token proves by itself
 that no foreign page is asking; cookies are not looked at on that road. A ticket proves the same: whoever has it was
 given it in answer to a request of their own.
 """
@@ -13,11 +13,11 @@ from urllib.parse import parse_qs
 
 from channels.auth import AuthMiddlewareStack
 from channels.routing import URLRouter
-from channels.security.websocket import AllowedHostsOriginValidator, WebsocketDenier
+from channels.security.websocket import WebsocketDenier
 from django.urls import path, re_path
 from django.utils import timezone
 
-from realtime import tickets, topics
+from realtime import origins, tickets, topics
 from realtime.consumers import UpdatesConsumer, in_thread
 
 Scope = dict[str, Any]
@@ -45,7 +45,15 @@ async def by_ticket(scope: Scope, receive: Any, send: Any) -> Any:
     return await paths({**scope, "listener": listener}, receive, send)
 
 
-browsers = AllowedHostsOriginValidator(AuthMiddlewareStack(by_session))
+of_sessions = AuthMiddlewareStack(by_session)
+
+
+async def browsers(scope: Scope, receive: Any, send: Any) -> Any:
+    """A page of ours, by its session. Every browser says where a WebSocket's page is from; who does not is none."""
+    origin = _header(scope, b"origin")
+    ours = origin is not None and origins.is_ours(origin.decode("latin-1"), origins.handshake(scope))
+    application = of_sessions if ours else WebsocketDenier.as_asgi()
+    return await application(scope, receive, send)
 
 
 async def websocket(scope: Scope, receive: Any, send: Any) -> Any:
@@ -60,4 +68,8 @@ def _ticket(scope: Scope) -> str:
 
 
 def _authorization(scope: Scope) -> bytes | None:
-    return next((value for name, value in scope["headers"] if name == b"authorization"), None)
+    return _header(scope, b"authorization")
+
+
+def _header(scope: Scope, wanted: bytes) -> bytes | None:
+    return next((value for name, value in scope["headers"] if name == wanted), None)

@@ -10,17 +10,14 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle
 from typing import Any
-from urllib.parse import urlsplit
 
 from asgiref.sync import ThreadSensitiveContext, sync_to_async
-from django.conf import settings
 from django.db import connections
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
-from django.http.request import validate_host
 from django.utils import timezone
 
 from config.problems import answers, problem_response
-from realtime import outlet, resume, tickets, topics
+from realtime import origins, outlet, resume, tickets, topics
 from realtime.hub import hub
 from realtime.subscription import COME_BACK, Ended, Subscription
 from realtime.topics import Listener, NotATopic, NotYours, Topic
@@ -85,10 +82,11 @@ async def updates(request: HttpRequest) -> HttpResponseBase:
 
 def _check_origin(request: HttpRequest) -> None:
     """A cookie rides along with any page's request: only our own pages may listen by one. Raises ``ForeignPage``."""
-    origin = request.headers.get("Origin")
-    if origin is not None and not validate_host(urlsplit(origin).hostname or "", settings.ALLOWED_HOSTS):
-        raise ForeignPage
-    if request.headers.get("Sec-Fetch-Site") == "cross-site":
+    origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site", "none")
+    # a page of ours names none where it came from; nor does an image or a script on any other page
+    if origin is None and site in ("same-origin", "none"):
+        return
+    if origin is None or not origins.is_ours(origin, request):
         raise ForeignPage
 
 

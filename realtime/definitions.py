@@ -52,7 +52,20 @@ DEFINITIONS = (
     Definition("F01", "Forecast",
                "The people in the stages, and the newcomers to be expected, walk on as people lately did, a thousand times over. The range "
                "holds what comes 80 times in 100, and past forecasts are held against what came, so that you can see whether to trust it."),
+    Definition("issues", "Issues",
+               "What a rule found wrong and nobody has decided on yet: neither acknowledged nor snoozed nor resolved. Fifteen people with "
+               "one trouble in one stage are one issue with members."),
+    Definition("score", "Score",
+               "How bad an issue is, from 0 to 100: up to 50 for how far the wait is past its limit (in full at four times the limit), 20 "
+               "for how late the stage is, 12 for the candidate's wait in calendar days (in full at 45), 10 for how many people it "
+               "concerns and 8 for the job's priority. From 75 it is critical, from 55 high, from 35 medium."),
+    Definition("tasks", "Tasks",
+               "What one person should do about one issue; open or begun ones are counted. There is one at a time for each issue."),
+    Definition("applications", "Applications",
+               "One candidate on one job; the unit of every number here. Somebody who applies for two jobs counts in both."),
     Definition("bd", "Business days and calendar days",
                "Business days follow the organization's working calendar (zone, working days, holidays; days on hold are left out) and "
                "are what a team can be held to; limits, colours and issues always use them. Calendar days are what the candidate feels."),
 )  # fmt: skip
+
+BY_ID = {one.id: one for one in DEFINITIONS}

@@ -171,7 +171,7 @@ def explain(request: HttpRequest, job_id: int, name: str) -> HttpResponse:
         cut_off=presenting.cut_off(cell["p50"]),
         counted=[{"one": one, "person": people.get(one.application_id)} for one in shown],
         counted_total=len(told.included),
-        reasons=[(presenting.REASONS.get(reason, reason), count) for reason, count in sorted(told.reasons.items())],
+        reasons=[(presenting.reason(reason), count) for reason, count in sorted(told.reasons.items())],
         excluded_total=len(told.excluded),
     )
 

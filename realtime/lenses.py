@@ -70,6 +70,11 @@ class Lens:
             given["as_of"] = self.asked_for
         return f"?{urlencode(given)}" if given else ""
 
+    @property
+    def more(self) -> str:
+        """``query`` as the beginning of a longer one: ``?clock=cd&`` or ``?``."""
+        return f"{self.query}&" if self.query else "?"
+
 
 def lens_of(request: HttpRequest, organization: Organization) -> Lens:
     """The lens an address asks for. What cannot be answered is told, and the page shows now instead."""

@@ -18,6 +18,7 @@ BANDS = {
     "late": "over the limit",
     "critical": "over twice the limit",
 }
+UNKNOWN = "–"
 UNITS = {"cd": "days", "bd": "business days"}
 
 
@@ -33,7 +34,7 @@ def estimate(quantile: Mapping[str, Any]) -> str:
         return f"{few}{number(quantile['value'])} d"
     if quantile["lower_bound"] is not None:
         return f"> {number(quantile['lower_bound'])} d"
-    return "–"
+    return UNKNOWN
 
 
 def estimate_in_unit(quantile: Mapping[str, Any]) -> str:
@@ -43,7 +44,7 @@ def estimate_in_unit(quantile: Mapping[str, Any]) -> str:
 
 def known(text: str) -> str:
     """Nothing rather than a dash: on the board emptiness is quieter."""
-    return "" if text == "–" else text
+    return "" if text == UNKNOWN else text
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def sentence(cell: Mapping[str, Any], name: str) -> str:
     if cell["oldest_age"] is not None:
         parts.append(f"longest {number(cell['oldest_age'])} days")
     median = estimate(cell["p50"])
-    if median != "–":
+    if median != UNKNOWN:
         parts.append(f"median stay {median.replace(' d', ' ' + UNITS[cell['p50']['unit']])} (n = {cell['p50']['n']})")
     if cell["issues_open"]:
         parts.append(f"{cell['issues_open']} open {'issue' if cell['issues_open'] == 1 else 'issues'}")
@@ -146,7 +147,7 @@ def cut_off(quantile: Mapping[str, Any]) -> int:
 
 def usual(estimate_: Estimate | None) -> str:
     """The organization's baseline of a stage: ``4.3 d``."""
-    return "–" if estimate_ is None else estimate(estimate_dict(estimate_))
+    return UNKNOWN if estimate_ is None else estimate(estimate_dict(estimate_))
 
 
 @dataclass(frozen=True)
@@ -193,7 +194,35 @@ REASONS = {
     "already_running": "was going on when the account was connected: who began with it and left before is not known",
     "entry_gap_over_a_day": "the beginning is known only to more than a business day",
     "under_a_minute": "lasted under a minute: passed through",
+    "first_entered_before_window": "first came before the window",
+    "first_entered_after_window": "first came after the window",
+    "left_before_window": "left before the window",
+    "left_after_window": "left after the window",
+    "never_entered": "never were in this stage",
+    "skipped": "passed this stage without a stay",
+    "not_hired": "not hired",
+    "hired_outside_window": "hired before the window",
 }
+
+
+def reason(word: str) -> str:
+    return REASONS.get(word, word.replace("_", " "))
+
+
+#: As what somebody was counted, in words.
+TAKEN_AS = {
+    "open": "still here",
+    "exit": "ended",
+    "cut_off": "cut off",
+    "undecided": "undecided",
+    "hired": "hired",
+    "other": "left otherwise",
+}
+
+
+def taken_as(word: str) -> str:
+    return TAKEN_AS.get(word, word.replace("_", " "))
+
 
 #: Why there is no forecast (``analytics.forecast``), in words.
 NO_FORECAST = {

@@ -11,7 +11,7 @@ from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from accounts.models import Organization
+from accounts.models import Membership, Organization, Role
 from accounts.selectors import organizations_of
 from analytics.cells import Question
 from analytics.live import live
@@ -143,6 +143,14 @@ def _row(row: Mapping[str, Any], tasks: Mapping[int, int]) -> dict[str, Any]:
     }
 
 
+def asked_for(organization: Organization, given: Mapping[str, str], *, past: bool) -> tuple[dict[str, str], QuerySet[Job], bool]:
+    """The filters of a board as its address gives them, the jobs they leave, and whether of those only the ones somebody waits in."""
+    asked = {name: given.get(name, "").strip()[:200] for name in ("search", "department", "status")}
+    without_status = past and not asked["status"]
+    jobs = filtered_jobs(organization, **{**asked, "status": "all"} if without_status else asked)
+    return asked, jobs, without_status
+
+
 def filtered_jobs(organization: Organization, *, search: str = "", department: str = "", status: str = "") -> QuerySet[Job]:
     """By default the jobs people are still hiring for: open or on hold, and whatever else somebody still waits in."""
     jobs = Job.objects.filter(organization=organization)
@@ -161,6 +169,11 @@ def filtered_jobs(organization: Organization, *, search: str = "", department: s
 def departments_of(organization: Organization) -> list[str]:
     names = Job.objects.filter(organization=organization).exclude(department="").order_by("department")
     return list(names.values_list("department", flat=True).distinct())
+
+
+def may_set_up(user: Any, organization: Organization) -> bool:
+    """Keys and stages are for the organization's administrators."""
+    return Membership.objects.filter(user=user, organization=organization, role=Role.ADMIN).exists()
 
 
 def sync_state(organization: Organization) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from realtime import api, inbox_views, job_views, people_views, setup_views, sse, views
+from realtime import api, inbox_views, job_views, number_views, people_views, setup_views, sse, views
 
 urlpatterns = [
     path("realtime/updates", sse.updates, name="updates"),
@@ -13,6 +13,8 @@ urlpatterns = [
     path("jobs/<int:job_id>", job_views.job, name="job-page"),
     path("jobs/<int:job_id>/stages/<path:name>/explain", job_views.explain, name="explain-page"),
     path("jobs/<int:job_id>/stages/<path:name>", job_views.stage, name="stage-page"),
+    path("jobs/<int:job_id>/numbers/<slug:name>", number_views.of_job, name="number-page"),
+    path("sums", number_views.of_board, name="sum-page"),
     path("candidates/<int:candidate_id>", people_views.candidate, name="candidate-page"),
     path("issues", inbox_views.issues, name="issues-page"),
     path("issues/<int:issue_id>", inbox_views.issue, name="issue-page"),

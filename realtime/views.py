@@ -25,10 +25,7 @@ def heatmap(request: HttpRequest) -> HttpResponse:
     if not Job.objects.filter(organization=organization).exists():
         return steps(request, organization)
     lens = lens_of(request, organization)
-    asked = {name: request.GET.get(name, "").strip()[:200] for name in ("search", "department", "status")}
-    narrowed = {**asked, "status": "all"} if lens.past and not asked["status"] else asked
-    jobs = selectors.filtered_jobs(organization, **narrowed)
-    waiting_only = lens.past and not asked["status"]
+    asked, jobs, waiting_only = selectors.asked_for(organization, request.GET, past=lens.past)
     if wants_csv(request):
         told = selectors.board_rows(organization, jobs, lens.question, waiting_only=waiting_only)
         return as_csv("heatmap", ({"job": row["job"], **cell} for row in told["rows"] for cell in row["cells"]))

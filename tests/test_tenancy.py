@@ -75,6 +75,8 @@ ENDPOINTS = [
 PAGES: dict[str, Callable[[World], str]] = {
     "": lambda w: "/",
     "jobs/<int:job_id>": lambda w: f"/jobs/{w.job.pk}",
+    "jobs/<int:job_id>/numbers/<slug:name>": lambda w: f"/jobs/{w.job.pk}/numbers/waiting",
+    "sums": lambda w: "/sums?of=waiting",
     "jobs/<int:job_id>/stages/<path:name>/explain": lambda w: f"/jobs/{w.job.pk}/stages/{w.stage.pk}/explain",
     "candidates/<int:candidate_id>": lambda w: f"/candidates/{w.visit.application.candidate_id}",
     "definitions": lambda w: "/definitions",

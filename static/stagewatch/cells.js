@@ -8,6 +8,7 @@ const BANDS = {
 };
 const UNITS = { cd: "days", bd: "business days" };
 
+const whole = (value) => Math.floor(value + 0.5).toLocaleString("en-US");
 export const number = (value) => (value < 9.95 ? (Math.floor(value * 10 + 0.5) / 10).toFixed(1) : String(Math.floor(value + 0.5)));
 
 export function estimate(quantile) {
@@ -130,7 +131,11 @@ export function patchRow(row, told) {
   row.querySelector("th a").textContent = told.job.title;
   Object.assign(row.dataset, { open: told.open, overdue: told.overdue_days, issues: told.issues_open, tasks: told.tasks_open });
   const over = row.querySelector("[data-over]");
-  over.replaceChildren(...(told.overdue_days >= 0.5 ? [`${told.overdue_days.toFixed(0)} bd`] : []));
+  const days = told.overdue_days >= 0.5 ? `${whole(told.overdue_days)} bd` : "";
+  if (over.textContent !== days) {
+    const href = `/jobs/${told.job.id}/numbers/overdue`;
+    over.replaceChildren(...(days ? [element("a", { class: "num", "data-panel": "", href }, days)] : []));
+  }
   return changed;
 }
 
@@ -139,8 +144,11 @@ export function patchSums(board, before, after) {
   for (const tile of document.querySelectorAll("[data-tile]")) {
     const name = tile.dataset.tile;
     tile.dataset.sum = Number(tile.dataset.sum) + Number(after[name]) - Number(before[name]);
-    tile.textContent = Number(tile.dataset.sum).toFixed(0);
+    tile.textContent = whole(Number(tile.dataset.sum));
   }
-  for (const head of board.querySelectorAll("[data-column]")) head.textContent = Number(head.textContent) + (columnMoves.get(head.dataset.column) ?? 0);
+  for (const head of board.querySelectorAll("[data-column]")) {
+    head.dataset.sum = Number(head.dataset.sum) + (columnMoves.get(head.dataset.column) ?? 0);
+    head.textContent = whole(Number(head.dataset.sum));
+  }
   columnMoves.clear();
 }

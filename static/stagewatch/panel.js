@@ -8,13 +8,13 @@ import { ago, fetchPage, seldom } from "./pages.js";
 const panel = document.getElementById("panel");
 const place = panel.firstElementChild;
 let asked = null;
-const SHOWS = /^#(\/jobs\/\d+\/stages\/.+)$/;
+const SHOWS = /^#(\/(?:jobs\/\d+\/(?:stages|numbers)\/|sums\?).+)$/;
 const named = () => SHOWS.exec(location.hash)?.[1] ?? null;
 const bare = () => location.pathname + location.search;
 
 document.addEventListener("click", (event) => {
-  const dot = event.target.closest?.("[data-go] circle"); // a shortcut: the stage's name in the table is the link
-  if (dot) return open(dot.parentElement.dataset.go);
+  const dot = event.target.closest?.("[data-go]"); // a shortcut: a table holds the link
+  if (dot) return open(dot.dataset.go);
   const link = event.target.closest?.("a");
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
   const paging = link.closest("#panel .pages, #panel .bands") && !link.hasAttribute("download");
@@ -55,7 +55,7 @@ function note(full) {
 
 // A job has changed: what the panel shows of it follows, in place.
 export function heard(job) {
-  if (panel.open && asked?.includes(`/jobs/${job}/`) && !asked.includes("as_of=")) renewSoon();
+  if (panel.open && (asked?.includes(`/jobs/${job}/`) || asked?.includes("/sums?")) && !asked.includes("as_of=")) renewSoon();
 }
 const renewSoon = seldom(3_000, async () => {
   const full = asked;

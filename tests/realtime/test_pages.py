@@ -11,8 +11,9 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import Role, User
 from analytics.cells import Question
+from analytics.models import StageMetric, StageVisit
 from analytics.selectors import org_heatmap
 from connectors.models import SyncRun
 from issues.models import Issue, Severity
@@ -303,7 +304,7 @@ def test_a_large_board_is_paged_while_its_sums_count_everything(acme: Any, alice
     assert (len(counts_on(first)), len(counts_on(second))) == (50, 10)
     for page in (first, second):
         assert 'data-tile="open" data-sum="60"' in page
-        assert 'data-column="review">60<' in page
+        assert 'data-column="review" data-sum="60">60<' in page
     assert "51–60 of 60 jobs" in second
 
 
@@ -403,3 +404,31 @@ def test_pages_are_compressed(acme: Any, alice: Client) -> None:
     acme.apply(acme.job())
 
     assert alice.get("/", headers={"Accept-Encoding": "gzip"})["Content-Encoding"] == "gzip"
+
+
+def test_who_may_correct_a_key_is_led_to_where_that_is_done(acme: Any, alice: Client) -> None:
+    acme.apply(acme.job())
+    acme.connector.status = "broken"
+    acme.connector.save()
+    root = Client()
+    root.force_login(acme.member("root", role=Role.ADMIN))
+
+    assert "Ask an administrator to check its key" in text_of(alice.get("/"))
+    assert '<a href="/setup?organization=acme">Correct its key</a>' in text_of(root.get("/"))
+
+
+def test_large_sums_are_grouped(acme: Any, alice: Client) -> None:
+    acme.crowd(job := acme.job(), 1200)
+    StageVisit.objects.bulk_create(
+        StageVisit(
+            entry_event_id=7_000_000 + n, organization=acme.organization, application=application, n=1, job=job, stage=acme.review,
+            entered_at=timezone.now() - timedelta(days=60),
+        )
+        for n, application in enumerate(job.applications.order_by("pk"))
+    )  # fmt: skip
+    StageMetric.objects.create(organization=acme.organization, job=job, stage=acme.review, open=1200)
+
+    page = text_of(alice.get("/"))
+
+    assert re.search(r'data-tile="open" data-sum="1200"[^>]*>1,200</a>', page)
+    assert re.search(r'data-column="review" data-sum="1200">1,200</span>', page)

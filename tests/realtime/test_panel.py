@@ -73,3 +73,16 @@ def test_it_follows_its_job_in_place(acme: Any, board: Any, page: Page) -> None:
 
     page.wait_for(f"{PEOPLE} === 3")
     assert page.run("window.__kept.isConnected && window.__kept.contains(document.activeElement)")
+
+
+def test_a_columns_sum_opens_its_jobs_and_follows_them(acme: Any, board: Any, page: Page) -> None:
+    total = "document.querySelector('#panel h1 small')?.textContent"
+    page.run("document.querySelector('.board thead a.sum').click()")
+    page.wait_for(f"{OPEN} && {total} === '2'")
+    assert page.run("location.hash") == "#/sums?clock=cd&of=waiting&stage=review"
+
+    services.push_batch(acme.batch(acme.apply(board)))
+    page.wait_for(f"{total} === '3'")
+    page.run("document.querySelector('#panel .parts a.num').click()")
+
+    page.wait_for(f"{PEOPLE} === 3")

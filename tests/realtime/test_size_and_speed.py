@@ -81,7 +81,7 @@ def test_a_first_visit_to_2000_jobs_transfers_at_most_150_kilobytes_and_all_can_
             assert encoded < decoded, f"{path} travels uncompressed"
 
     total = sum(2 * (1 + n % 3) for n in range(JOBS))
-    assert page.run("document.querySelector('[data-tile=open]').textContent") == str(total)
+    assert page.run("document.querySelector('[data-tile=open]').textContent") == f"{total:,}"
 
     page.run("window.__same = true; document.querySelector('.pages [rel=next]').click()")
     page.wait_for(

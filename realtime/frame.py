@@ -62,6 +62,8 @@ def page(request: HttpRequest, template: str, organization: Organization, **cont
         "sync": selectors.sync_state(organization),
         "bands": presenting.BANDS,
         "may_act": may_act(request.user, organization.pk),
+        # asked for by few pages
+        "may_set_up": lambda: selectors.may_set_up(request.user, organization),
     }
     return render(request, template, frame | context)
 

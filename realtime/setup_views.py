@@ -14,7 +14,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from accounts.models import Membership, Organization, Role
+from accounts.models import Organization
 from accounts.selectors import organizations_to_join
 from accounts.services import found_organization
 from analytics.models import StageMetric
@@ -33,11 +33,6 @@ from realtime.setup_forms import AccountForm, OrganizationForm
 CATEGORIES = [(word.value, word.value.capitalize()) for word in StageCategory]
 
 
-def may_set_up(user: Any, organization: Organization) -> bool:
-    """Keys and stages are for the organization's administrators."""
-    return Membership.objects.filter(user=user, organization=organization, role=Role.ADMIN).exists()
-
-
 @never_cache
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -48,7 +43,7 @@ def setup(request: HttpRequest) -> HttpResponse:
     if organization is None:
         return first_organization(request)
     if request.method == "POST":
-        if not may_set_up(request.user, organization):
+        if not selectors.may_set_up(request.user, organization):
             raise PermissionDenied
         return _act(request, organization)
     return steps(request, organization)
@@ -151,7 +146,6 @@ def steps(request: HttpRequest, organization: Organization, *, form: AccountForm
         has_jobs=has_jobs,
         stages=_stages(organization) if has_jobs else [],
         categories=CATEGORIES,
-        may_set_up=may_set_up(request.user, organization),
         underway=any(one["running"] and one["first"] for one in accounts),
     )
     response.status_code = status

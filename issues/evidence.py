@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 UNITS = {"bd": "business day", "cd": "calendar day", "h": "hour", "hours": "hour", "days": "day", "s": "second", "seconds": "second"}
@@ -28,31 +28,32 @@ class Line:
     depth: int = 0
 
 
-def lines(evidence: Mapping[str, Any]) -> list[Line]:
-    """Evidence, one fact a line, in the order the rule wrote it."""
-    return list(_lines(evidence, 0))
+def lines(evidence: Mapping[str, Any], *, zone: tzinfo | None = None) -> list[Line]:
+    """Evidence, one fact a line, in the order the rule wrote it. ``zone``: that of a page whose moments are all of it; without
+    one they are of UTC and say so."""
+    return list(_lines(evidence, zone, 0))
 
 
-def _lines(evidence: Mapping[str, Any], depth: int) -> Iterator[Line]:
+def _lines(evidence: Mapping[str, Any], zone: tzinfo | None, depth: int) -> Iterator[Line]:
     for key, value in evidence.items():
         label = WORDS.get(key, str(key).replace("_", " ").capitalize())
         if isinstance(value, Mapping) and "value" not in value:
             yield Line(label, "", depth)
-            yield from _lines(value, depth + 1)
+            yield from _lines(value, zone, depth + 1)
         elif _is_list(value) and any(isinstance(item, Mapping) for item in value):
             yield Line(label, f"{len(value)}", depth)
             for item in value[:MOST]:
-                yield Line("·", _inline(item), depth + 1)
+                yield Line("·", _inline(item, zone), depth + 1)
         else:
-            yield Line(label, text(value), depth)
+            yield Line(label, text(value, zone), depth)
 
 
-def text(value: Any) -> str:
+def text(value: Any, zone: tzinfo | None = None) -> str:
     """A value in words: ``{"value": 5, "unit": "bd", "source": "default"}`` is ``5 business days (default)``."""
     if isinstance(value, Mapping):
-        return _measured(value) if "value" in value else _inline(value)
+        return _measured(value) if "value" in value else _inline(value, zone)
     if _is_list(value):
-        shown = ", ".join(text(item) for item in value[:MOST])
+        shown = ", ".join(text(item, zone) for item in value[:MOST])
         return f"{shown} and {len(value) - MOST} more" if len(value) > MOST else shown or "none"
     if value is None or value == "":
         return "not known"
@@ -61,7 +62,14 @@ def text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:,.1f}".removesuffix(".0")
     moment = _moment(value) if isinstance(value, str) else None
-    return f"{moment:%a %d %b %Y, %H:%M} UTC" if moment else str(value)
+    return _told(moment, zone) if moment else str(value)
+
+
+def _told(moment: datetime, zone: tzinfo | None) -> str:
+    if zone is None or moment.tzinfo is None:
+        return f"{moment:%a %d %b %Y, %H:%M} UTC"
+    there = moment.astimezone(zone)
+    return f"{there.day} {there:%b %Y, %H:%M}"
 
 
 def _measured(value: Mapping[str, Any]) -> str:
@@ -71,10 +79,10 @@ def _measured(value: Mapping[str, Any]) -> str:
     return f"{number} {unit}{plural}".rstrip() + (f" ({', '.join(said)})" if said else "")
 
 
-def _inline(value: Any) -> str:
+def _inline(value: Any, zone: tzinfo | None) -> str:
     if not isinstance(value, Mapping):
-        return text(value)
-    return ", ".join(f"{str(key).replace('_', ' ')} {text(item)}" for key, item in value.items())
+        return text(value, zone)
+    return ", ".join(f"{str(key).replace('_', ' ')} {text(item, zone)}" for key, item in value.items())
 
 
 def _is_list(value: Any) -> bool:

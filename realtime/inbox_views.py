@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.core.paginator import Paginator
 from django.db.models import F
@@ -111,7 +112,7 @@ def issue(request: HttpRequest, issue_id: int) -> HttpResponse:
         issue=found,
         job=found.job,
         label=RULE_LABELS.get(found.issue_type, found.issue_type),
-        lines=evidence.lines(found.evidence),
+        lines=evidence.lines(found.evidence, zone=ZoneInfo(organization.time_zone)),
         tasks=own_tasks,
         transitions=list(found.transitions.all())[::-1],
         events=events_told(events),
@@ -156,7 +157,7 @@ def _task_row(one: Task) -> dict[str, Any]:
         "id": one.pk,
         "priority": one.priority,
         "status": one.status,
-        "title": one.title,
+        "title": one.title_now,
         "assignee": str(one.assignee or ""),
         "due_at": one.due_at,
         "job": str(about.job or ""),

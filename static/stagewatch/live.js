@@ -7,7 +7,7 @@ import { fetchPage, onSettled, refreshLater, refreshSoon, seldom } from "./pages
 import { heard as panelHeard } from "./panel.js";
 
 const body = document.body;
-const organization = body.dataset.organization;
+const { organization, zone } = body.dataset; // whatever the page tells the time of, it is that of the office
 let number = Number(body.dataset.number);
 let waits = 0;
 let offSince = null;
@@ -65,7 +65,7 @@ function off(code) {
     return;
   }
   const why = code === 4429 ? "too many pages of yours are open" : "trying again";
-  pill("off", `Live off since ${offSince.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}, ${why}`);
+  pill("off", `Live off since ${offSince.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: zone })}, ${why}`);
   const pause = Math.min(30_000, 500 * 2 ** waits) * (0.75 + Math.random() / 2);
   waits += 1;
   setTimeout(() => (waits % 4 === 0 ? askWhetherLoggedIn() : connect()), pause);

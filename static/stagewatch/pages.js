@@ -118,7 +118,7 @@ document.addEventListener("input", ({ target }) => {
   const day = new Date(`${target.dataset.today}T12:00:00Z`);
   day.setUTCDate(day.getUTCDate() - Number(target.value));
   const now = target.value === "0";
-  const words = now ? "now" : day.toLocaleDateString(undefined, { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
+  const words = now ? "now" : day.toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
   document.getElementById("moment").textContent = words;
   target.setAttribute("aria-valuetext", words);
   target.form.elements.as_of.value = now ? "" : day.toISOString().slice(0, 10);
@@ -128,7 +128,7 @@ document.addEventListener("change", ({ target }) => {
 });
 
 // --- times that go on by themselves -------------------------------------------------------------------
-const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto", style: "short" });
+const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "short" });
 export function ago() {
   for (const time of document.querySelectorAll("time[data-ago]")) {
     const minutes = (new Date(time.dateTime) - Date.now()) / 60_000;

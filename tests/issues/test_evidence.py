@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -33,6 +34,20 @@ from issues.evidence import Line, lines, text
 )
 def test_a_value_is_said_in_words(value: Any, words: str) -> None:
     assert text(value) == words
+
+
+def test_moments_are_told_in_the_zone_of_the_page_they_stand_on() -> None:
+    seen = {
+        "entered_at": "2026-06-05T22:30:00+00:00",
+        "steps": [{"at": "2026-12-05T22:30:00+00:00"}],
+        "within": {"from": "2026-06-05T15:00:00Z"},
+    }
+
+    told = lines(seen, zone=ZoneInfo("Europe/Berlin"))
+
+    assert [line.text for line in told if line.text[:1].isdigit() or "at" in line.text] == [
+        "6 Jun 2026, 00:30", "1", "at 5 Dec 2026, 23:30", "5 Jun 2026, 17:00",
+    ]  # fmt: skip
 
 
 def test_one_fact_a_line_nested_ones_below_their_heading() -> None:

@@ -9,11 +9,12 @@ from datetime import timedelta
 from itertools import count
 from random import Random
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.utils import timezone
 
-from accounts.models import Membership
+from accounts.models import Membership, Organization
 from issues.models import Issue
 from realtime import presenting, services
 from tests.browser import Browser, Page
@@ -95,6 +96,7 @@ def test_an_empty_installation_turns_into_a_heatmap(acme: Any, address: str, pag
 def test_a_lost_stream_is_announced_and_caught_up_after_the_web_process_is_back(
     acme: Any, chromium: Browser, live_stack: LiveStack
 ) -> None:
+    Organization.objects.filter(pk=acme.organization.pk).update(time_zone="Asia/Tokyo")
     address = live_stack.web()
     job = acme.job("Lighthouse keeper")
     acme.apply(job)
@@ -103,8 +105,12 @@ def test_a_lost_stream_is_announced_and_caught_up_after_the_web_process_is_back(
     page.open(address)
     page.wait_for(LIVE)
 
+    before = timezone.now()
     live_stack.running[-1].process.send_signal(signal.SIGKILL)
     page.wait_for("document.getElementById('live').textContent.includes('Live off since')")
+    told = page.run("document.getElementById('live').textContent")
+    there = [f"since {moment.astimezone(ZoneInfo('Asia/Tokyo')):%H:%M}," for moment in (before, timezone.now())]
+    assert any(since in told for since in there), "the time is that of the office, as all others of the page"
     tell(acme, job, more=3)
     live_stack.web(port=int(address.rpartition(":")[2]))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -136,3 +136,18 @@ def test_an_issue_is_decided_with_one_key_and_what_colleagues_do_is_shown(acme: 
 
     decide(issue_id=issue.pk, action=Action.RESOLVE, actor=acme.member("bob"), now=timezone.now(), reason="hired elsewhere")
     page.wait_for(f"{status} === 'Resolved' && document.querySelector('.trail').textContent.includes('hired elsewhere')")
+
+
+def test_all_moments_of_the_page_are_of_the_organizations_zone(acme: Any, alice: Client) -> None:
+    acme.organization.time_zone = "Asia/Tokyo"
+    acme.organization.save()
+    application = acme.apply(acme.job("Watchmaker"))
+    found = datetime(2026, 3, 5, 20, 15, tzinfo=UTC)
+    issue = trouble(acme, application=application, job=application.job, evidence={"entered_at": found.isoformat()})
+    Issue.objects.update(detected_at=found, opened_at=found, last_seen_at=found)
+
+    page = alice.get(f"/issues/{issue.pk}").content.decode()
+
+    assert "<dt>In the stage since</dt><dd>6 Mar 2026, 05:15</dd>" in page
+    assert "<dt>Last seen by its rule</dt><dd>6 Mar 2026, 05:15</dd>" in page
+    assert "20:15" not in page

@@ -155,18 +155,18 @@ class DueFilter(admin.SimpleListFilter):
 @admin.register(Task)
 class TaskAdmin(StaffAdmin):
     form = TaskForm
-    list_display = ("title", "coloured_priority", "coloured_status", "assignee", "due_at", "level", "useful", "organization")
+    list_display = ("title_by_now", "coloured_priority", "coloured_status", "assignee", "due_at", "level", "useful", "organization")
     list_filter = (DueFilter, "status", "priority", "role", "useful", ("organization", OwnRows))
     list_filter_sheet = True
-    list_select_related = ("assignee", "organization", "issue")
+    list_select_related = ("assignee", "organization", "rule", "issue__job", "issue__stage")
     search_fields = ("title", "assignee__username")
     readonly_fields = (
-        "title", "issue", "rule", "role", "level", "escalate_at", "priority", "organization", "created_at", "ended_at", "version",
-        "what_became_of_it",
+        "title_by_now", "title", "issue", "rule", "role", "level", "escalate_at", "priority", "organization", "created_at", "ended_at",
+        "version", "what_became_of_it",
     )  # fmt: skip
     fields = (
-        "title", "issue", "status", "assignee", "due_at", "note", "useful", "priority", "role", "rule", "level", "escalate_at",
-        "created_at", "ended_at", "version", "organization", "what_became_of_it",
+        "title_by_now", "title", "issue", "status", "assignee", "due_at", "note", "useful", "priority", "role", "rule", "level",
+        "escalate_at", "created_at", "ended_at", "version", "organization", "what_became_of_it",
     )  # fmt: skip
     actions = ("mark_done", "mark_done_useful", "mark_done_useless", "dismiss")
     ordering = ("due_at", "id")
@@ -183,6 +183,10 @@ class TaskAdmin(StaffAdmin):
             # the admin of users is for operators, but a task may go to any colleague of its own organization
             form.base_fields["assignee"].queryset = colleagues(request, obj.organization_id)
         return form
+
+    @display(description="What to do", ordering="title")
+    def title_by_now(self, task: Task) -> str:
+        return task.title_now
 
     @display(description="Priority", label=SEVERITY_COLOURS, ordering="priority")
     def coloured_priority(self, task: Task) -> tuple[str, str]:

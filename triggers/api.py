@@ -43,11 +43,13 @@ class IssueOfTask(serializers.ModelSerializer[Issue]):
 class TaskSerializer(serializers.ModelSerializer[Task]):
     assignee = Colleague(allow_null=True)
     issue = IssueOfTask()
+    title = serializers.CharField(source="title_now", help_text="What to do, with what the issue says by now.")
+    opened_as = serializers.CharField(source="title", help_text="The title in the words the task was opened with.")
 
     class Meta:
         model = Task
         fields = (
-            "id", "organization", "title", "status", "priority", "assignee", "due_at", "note", "useful", "role", "level",
+            "id", "organization", "title", "opened_as", "status", "priority", "assignee", "due_at", "note", "useful", "role", "level",
             "escalate_at", "created_at", "ended_at", "version", "issue",
         )  # fmt: skip
 

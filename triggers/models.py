@@ -14,6 +14,7 @@ from ats.models import Job
 from connectors import credentials
 from connectors.events import StageCategory
 from issues.models import Issue, Severity
+from triggers.playbook import DEFAULT, Subject, retold
 
 #: Longest wait a rule may ask for, in business days: half a year.
 LONGEST_WAIT = 125.0
@@ -175,6 +176,24 @@ class Task(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def title_now(self) -> str:
+        """The title with what its issue says by now; an ended task keeps the words it was opened with. ``title`` always does."""
+        if self.status in self.ENDED:
+            return self.title
+        issue = self.issue
+        job, stage = issue.job, issue.stage
+        subject = Subject(
+            issue_id=issue.pk,
+            issue_type=issue.issue_type,
+            severity=issue.severity,
+            sentence=issue.sentence,
+            job_id=issue.job_id,
+            job=job.title if job else "",
+            stage=stage.name if stage else "",
+        )
+        return retold(self.title, self.rule.title_template if self.rule else DEFAULT.title_template, subject)
 
 
 class TaskChange(models.Model):

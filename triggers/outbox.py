@@ -27,6 +27,7 @@ from triggers import channels, wording
 from triggers.models import Channel, Notification, Task
 from triggers.playbook import SEVERITIES
 from triggers.quiet import QuietHours, speak_at
+from triggers.selectors import with_subjects
 from triggers.wording import Message, Told
 
 logger = logging.getLogger(__name__)
@@ -208,7 +209,7 @@ def _compose(row: Notification, now: datetime) -> Message | None:
     """The words, from how the tasks stand now: what is done, or somebody else's meanwhile, is not told. None: nothing is left."""
     if row.kind == Notification.Kind.TEST:
         return wording.TEST
-    tasks = Task.objects.filter(pk__in=row.task_ids).exclude(status__in=Task.ENDED).select_related("assignee").order_by("pk")
+    tasks = with_subjects(Task.objects.filter(pk__in=row.task_ids).exclude(status__in=Task.ENDED)).order_by("pk")
     told = [_told(task) for task in tasks]
     if not told:
         return None
@@ -220,7 +221,7 @@ def _compose(row: Notification, now: datetime) -> Message | None:
 
 def _told(task: Task) -> Told:
     whose = task.assignee.get_username() if task.assignee else ""
-    return Told(task_id=task.pk, title=task.title, priority=task.priority, due_at=task.due_at, assignee=whose)
+    return Told(task_id=task.pk, title=task.title_now, priority=task.priority, due_at=task.due_at, assignee=whose)
 
 
 def _address(row: Notification) -> channels.Address:

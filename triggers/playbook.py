@@ -13,6 +13,7 @@ from analytics.clocks import CompiledCalendar
 
 SEVERITIES = ("low", "medium", "high", "critical")
 HIRING_MANAGER = "hiring_manager"
+LONGEST_TITLE = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +146,7 @@ def task_for(subject: Subject, plays: Sequence[Play], *, staff: Staff, as_of: da
     return TaskSpec(
         issue_id=subject.issue_id,
         rule_id=play.rule_id,
-        title=fill(play.title_template, subject)[:300],
+        title=fill(play.title_template, subject)[:LONGEST_TITLE],
         priority=play.priority or subject.severity,
         follows_severity=not play.priority,
         assignee_id=staff.person_for(play.assignee_role, job_id=subject.job_id, lead=subject.lead),
@@ -169,3 +170,11 @@ def fill(template: str, subject: Subject) -> str:
     for word, value in words.items():
         template = template.replace("{" + word + "}", value)
     return template
+
+
+def retold(title: str, template: str, subject: Subject) -> str:
+    """A title the template once made, with what the issue says by now. Any other stays: its rule was edited since, or its job renamed."""
+    before, sentence, _ = template.partition("{sentence}")
+    if not sentence or not title.startswith(fill(before, subject)):
+        return title
+    return fill(template, subject)[:LONGEST_TITLE]

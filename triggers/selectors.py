@@ -22,5 +22,5 @@ def tasks_of(user: Any) -> QuerySet[Task]:
 
 
 def with_subjects(tasks: QuerySet[Task]) -> QuerySet[Task]:
-    """Issue, job, stage, person and assignee in one query."""
-    return tasks.select_related("assignee", "issue__job", "issue__stage", "issue__application__candidate")
+    """Issue, job, stage, person, rule and assignee in one query."""
+    return tasks.select_related("assignee", "rule", "issue__job", "issue__stage", "issue__application__candidate")

@@ -78,7 +78,7 @@ def test_today_is_the_day_of_the_organization(acme: World, operator: Client) -> 
     """In Auckland it is half past ten in the morning of the 15th."""
     acme.organization.time_zone = "Pacific/Auckland"
     acme.organization.save()
-    Task.objects.filter(pk=acme.task.pk).update(title="Tonight", due_at=datetime(2026, 9, 15, 11, 59, tzinfo=UTC))
+    Task.objects.filter(pk=acme.task.pk).update(rule=None, title="Tonight", due_at=datetime(2026, 9, 15, 11, 59, tzinfo=UTC))
     TaskFactory(issue=issue_about(waiting(acme.job, acme.stage)), title="Tomorrow", due_at=datetime(2026, 9, 15, 12, 0, tzinfo=UTC))
 
     with mock.patch("triggers.admin.timezone.now", return_value=datetime(2026, 9, 14, 22, 30, tzinfo=UTC)):

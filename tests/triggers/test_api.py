@@ -51,6 +51,17 @@ def test_tasks_come_due_first_and_those_without_a_date_last(api: Client, acme: W
     assert api.get(last["previous"]).json()["results"][0]["id"] == later.pk
 
 
+def test_a_title_says_how_things_stand_and_the_trail_how_they_stood(api: Client, acme: World) -> None:
+    issue = IssueFactory(organization=acme.organization, sentence="Waits 5 days.", job=acme.job)
+    task = TaskFactory(issue=issue, title=f"{acme.job.title}: Waits 5 days.")
+    issue.sentence = "Waits 9 days."
+    issue.save()
+
+    told = next(row for row in all_rows(api, "/ats/tasks") if row["id"] == task.pk)
+    assert (told["title"], told["opened_as"]) == (f"{acme.job.title}: Waits 9 days.", f"{acme.job.title}: Waits 5 days.")
+    assert patch(api, task, {"status": "done"}).json()["title"] == f"{acme.job.title}: Waits 5 days.", "what is over is history"
+
+
 def test_filters_choose(api: Client, acme: World) -> None:
     mine = TaskFactory(
         issue=IssueFactory(organization=acme.organization), assignee=acme.recruiter, status="done", priority="low", due_at=timezone.now()

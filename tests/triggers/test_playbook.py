@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from analytics.clocks import WorkingCalendar, compile_calendar
-from triggers.playbook import DEFAULT, SEVERITIES, Away, Play, Rung, Staff, Subject, fill, next_rung_at, task_for
+from triggers.playbook import DEFAULT, SEVERITIES, Away, Play, Rung, Staff, Subject, fill, next_rung_at, retold, task_for
 
 WEEK = compile_calendar(WorkingCalendar(zone="UTC"), date(2026, 1, 1), date(2027, 1, 1))
 FRIDAY = datetime(2026, 6, 5, 15, tzinfo=UTC)
@@ -87,6 +87,21 @@ def test_templates_know_four_words_and_leave_the_rest_alone(template: str, title
 
 def test_a_template_cannot_reach_into_the_program() -> None:
     assert fill("{sentence.__class__} {job!r:>99}", subject()) == "{sentence.__class__} {job!r:>99}"
+
+
+@pytest.mark.parametrize(
+    ("opened_as", "template", "now"),
+    [
+        ("Engineer: Waits 5 days.", "{job}: {sentence}", "Engineer: Too long."),
+        ("Waits 5 days.", "{sentence}", "Too long."),
+        ("Waits 5 days. Call Screen", "{sentence} Call {stage}", "Too long. Call Screen"),
+        ("Call them", "Call them", "Call them"),
+        ("Old name: Waits 5 days.", "{job}: {sentence}", "Old name: Waits 5 days."),
+        ("Call them: Waits 5 days.", "Please: {sentence}", "Call them: Waits 5 days."),
+    ],
+)
+def test_a_title_is_retold_where_its_template_still_fits(opened_as: str, template: str, now: str) -> None:
+    assert retold(opened_as, template, subject()) == now
 
 
 def test_a_long_title_is_cut_to_its_column() -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 import uvicorn
 from django.core.exceptions import ImproperlyConfigured
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from config import env, handover
 
@@ -31,6 +32,7 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 #: a client says one number on a WebSocket; more is a mistake
 LONGEST_WORD = 16 * 1024  # bytes
+UNREADABLE = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 #: what a request under way may still take once the end has been asked for
 PATIENCE_SECONDS = 15
 #: what a request may take from the connection being accepted to its first bytes
@@ -52,6 +54,16 @@ def with_farewell(application: Application) -> Application:
         await application(scope, receive, sending if scope["type"] == "http" else send)
 
     return served
+
+
+class WebSockets(WebSocketsSansIOProtocol):
+    """uvicorn's, which gives no answer to an opening request it cannot read (a line over 8 kB, 130 headers) and waits for ever."""
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.transport.is_closing():
+            self.transport.write(UNREADABLE)
+            self.transport.close()
 
 
 class Server(uvicorn.Server):
@@ -100,7 +112,7 @@ def configuration() -> uvicorn.Config:
         port=env.integer("PORT", 8000, minimum=1, maximum=65_535),
         loop="uvloop",
         http="h11",  # unlike httptools it limits how long the headers of a request may be
-        ws="websockets-sansio",
+        ws=WebSockets,
         ws_max_size=LONGEST_WORD,
         # one message goes to thousands: compressing it for each would cost more than the bytes (and 300 kB a client)
         ws_per_message_deflate=False,

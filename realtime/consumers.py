@@ -100,9 +100,10 @@ def _resume_point(text: str | None) -> str | None:
         said: Any = json.loads(text)
     except ValueError:
         return None
-    if not isinstance(said, dict) or not isinstance(said.get("resume_after"), int | str):
+    point = said.get("resume_after") if isinstance(said, dict) else None
+    if isinstance(point, bool) or not isinstance(point, int | str):
         return None
-    return str(said["resume_after"])
+    return str(point)
 
 
 async def in_thread(function: Callable[..., Answer], *args: Any, **options: Any) -> Answer:

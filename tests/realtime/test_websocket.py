@@ -367,7 +367,13 @@ def test_the_stream_ends_when_the_right_to_it_ends(acme: Any, dial: Any) -> None
 
 def test_what_a_client_says_in_error_closes_its_stream(acme: Any, dial: Any) -> None:
     token = token_of(acme.member("alice"))
-    for said, code in (("hello", 4400), ("[]", 4400), ('{"resume_after": null}', 4400), ("{" * 20_000, 1009)):
+    for said, code in (
+        ("hello", 4400),
+        ("[]", 4400),
+        ('{"resume_after": null}', 4400),
+        ('{"resume_after": true}', 4400),
+        ("{" * 20_000, 1009),
+    ):
         socket = dial(token=token)
         hear(socket)
         socket.send(said)
@@ -377,3 +383,15 @@ def test_what_a_client_says_in_error_closes_its_stream(acme: Any, dial: Any) -> 
 def test_a_path_nobody_serves_is_refused(acme: Any, address: str) -> None:
     with pytest.raises(InvalidStatus):
         connect(f"{address.replace('http', 'ws')}/ws/other", origin=address)
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [(f"/ws/updates?after={'1' * 9_000}", {}), ("/ws/updates", {f"X-{n}": "y" for n in range(130)})],
+    ids=["long line", "many headers"],
+)
+def test_an_opening_request_nobody_can_read_is_answered(address: str, path: str, headers: dict[str, str]) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        connect(f"{address.replace('http', 'ws')}{path}", additional_headers=headers, open_timeout=30)
+
+    assert refused.value.response.status_code == 400

@@ -7,6 +7,7 @@ from functools import wraps
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
@@ -44,9 +45,21 @@ def guarded(view: View) -> View:
     return answered
 
 
+def readable(view: View) -> View:
+    """Refuse an address with a NUL in it: no text in the database holds one, and asking for one is an error there."""
+
+    @wraps(view)
+    def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if any("\x00" in value for value in request.GET.values()):
+            raise BadRequest("The address holds a NUL.")
+        return view(request, *args, **kwargs)
+
+    return answered
+
+
 def looked_at(view: View) -> View:
     """A page for people with an account: read only, never cached, compressed (the stream beside it never is)."""
-    wrapped: View = never_cache(gzip_page(login_required(require_safe(guarded(view)))))
+    wrapped: View = never_cache(gzip_page(login_required(require_safe(readable(guarded(view))))))
     return wrapped
 
 

@@ -85,6 +85,8 @@ def topic_for(user_id: int, *, job: str = "", organization: str = "", types: str
         for job_id, organization_id in found:
             return Topic(organization_ids=(organization_id,), job_id=job_id, types=wanted)
         raise NotYours(f"There is no job {job!r}.")
+    if "\x00" in organization:
+        raise NotYours("There is no such organization.")  # no text in the database holds one, and asking for it is an error there
     if organization:
         mine = mine.filter(Q(organization__slug=organization) | Q(organization=_identifier(organization, default=0)))
     ids = tuple(mine.order_by("organization").values_list("organization", flat=True))

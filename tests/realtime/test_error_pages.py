@@ -54,3 +54,16 @@ def test_a_mistake_of_ours_is_told_without_any_help_of_the_application() -> None
 
     assert response.status_code == 500
     assert "Something went wrong on our side" in response.content.decode()
+
+
+@pytest.mark.parametrize(
+    "path", ["/?search=%00", "/?department=%00", "/?status=%00", "/issues?issue_type=%00", "/sums?of=waiting&search=%00"]
+)
+def test_an_address_no_database_can_be_asked_for_is_told_so(acme: Any, path: str) -> None:
+    client = Client()
+    client.force_login(acme.member("alice"))
+
+    response = client.get(path)
+
+    assert response.status_code == 400
+    assert "This request cannot be understood" in response.content.decode()

@@ -99,3 +99,19 @@ def test_sockets_and_event_streams_of_a_person_have_one_end_together(acme: Any, 
     assert ended.value.rcvd is not None
     assert (ended.value.rcvd.code, answer.status_code) == (4429, 429)
     assert json.loads(next(follow["websocket"](token_of(acme.member("bob")), "")))["type"] == "hello", "each has an end of their own"
+
+
+@pytest.mark.parametrize("query", ["jobId=%00", "organization=%00", "organization=" + "9" * 40, "jobId=-1", "jobId=1e3"])
+def test_what_names_nothing_is_not_found_on_both(acme: Any, address: str, query: str) -> None:
+    headers = {"Authorization": f"Token {token_of(acme.member('alice'))}"}
+
+    answer = requests.get(f"{address}/realtime/updates?{query}", headers=headers, timeout=20)
+    with (
+        connect(f"{address.replace('http', 'ws')}/ws/updates?{query}", additional_headers=headers) as socket,
+        pytest.raises(ConnectionClosed) as end,
+    ):
+        socket.recv(timeout=20)
+
+    assert answer.status_code == 404
+    assert end.value.rcvd is not None
+    assert end.value.rcvd.code == 4404

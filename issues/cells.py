@@ -23,7 +23,7 @@ from analytics.models import EXITS, StageMetric, StageTarget
 from analytics.numbers import kept_others, kept_own, kept_recent
 from analytics.samples import NO_SUMMARY
 from ats.models import Job, Stage
-from config import sql
+from config import bulk, sql
 from issues.detection import Clocks, rule_book, within
 from issues.findings import CellFacts, Limit, LimitSource
 from issues.models import CellWatch, RuleInputs
@@ -171,7 +171,7 @@ def _update_limits(cursor: CursorWrapper, organization: Organization, due: DueCe
             changed.append(known)
     if not changed:
         return
-    CellWatch.objects.bulk_update(changed, fields, batch_size=500)
+    bulk.update(changed, fields)
     sql.temporary_table(cursor, "changed_cell", CHANGED)
     rows = [(row.job_id, row.stage_id, row.idle_days, row.stuck_days) for row in changed]
     cursor.execute(
@@ -245,4 +245,4 @@ def rearm(due: DueCells, again: dict[Cell, datetime | None], now: datetime) -> N
         latest = now + (LOOK_AT_EMPTY if cell in empty else LOOK_AGAIN)
         asked = again.get(cell)
         watch.due_at = max(min(asked, latest) if asked else latest, now + timedelta(seconds=1))
-    CellWatch.objects.bulk_update(sorted(due.watches.values(), key=lambda row: row.pk), ["due_at"], batch_size=1000)
+    bulk.update(list(due.watches.values()), ["due_at"])

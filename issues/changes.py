@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from config import telemetry
+from config import bulk, telemetry
 from issues import severity
 from issues.findings import Finding
 from issues.lifecycle import state_mark
@@ -233,8 +233,7 @@ class Changes:
     def write(self) -> None:
         Issue.objects.bulk_create(self.new, batch_size=2000)
         changed = {issue.pk: issue for issue, _, _ in self.moved} | self.edited
-        if changed:
-            Issue.objects.bulk_update([changed[pk] for pk in sorted(changed)], WRITTEN, batch_size=500)
+        bulk.update(list(changed.values()), WRITTEN)
         IssueTransition.objects.bulk_create(
             [IssueTransition(issue=issue, status_to=issue.status, reason=FOUND, at=self.now) for issue in self.new]
             + [

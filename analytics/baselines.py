@@ -214,7 +214,8 @@ def kept_wider_courses(job: Job, categories: Collection[str]) -> dict[str, Cours
         return {}
     rows = Baseline.objects.filter(organization=job.organization_id, category__in=categories, n_exits__gte=ENOUGH_EXITS)
     of_department = Q(level=Baseline.Level.DEPARTMENT, department=job.department) if job.department else Q(pk=None)
-    wanted = rows.filter(of_department | Q(level=Baseline.Level.ORGANIZATION))
+    # a row from before curves were kept has none until it is computed again, within the hour
+    wanted = rows.filter(of_department | Q(level=Baseline.Level.ORGANIZATION)).exclude(course=b"")
     nearest_ids = wanted.order_by("category", "level").distinct("category").values("pk")  # the department comes first
     found = {}
     for row in Baseline.objects.filter(pk__in=nearest_ids):

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from accounts.models import Organization, User
 from analytics import baselines, services
-from analytics.models import StageMetric
+from analytics.models import Baseline, StageMetric
 from ats.models import Job, Stage
 from ats.selectors import UNRESOLVED
 from connectors.events import Precision, StageCategory
@@ -355,6 +355,10 @@ class TestDrilldown:
         assert told() == [(pytest.approx(100 * 5 / 36), "organization", 35)] * 2
         past(sibling, 1, 20)
         assert told() == [(pytest.approx(100 * 25 / 26), "department", 25)] * 2
+        # as an older version left it, which kept no curves
+        Baseline.objects.filter(level="department").update(course=b"")
+        (passed_over,) = [row["pace"] for row in drilldown(api, job, "Phone screen")]
+        assert passed_over["baseline_level"] == "organization"
         past(job, 1, 15)
         assert told() == [(pytest.approx(100 * 20 / 21), "job", 20)] * 2
 

@@ -31,6 +31,14 @@ def text(name: str, default: str = "") -> str:
         raise ImproperlyConfigured(f"{name}_FILE points to {path}, which cannot be read: {error.strerror}.") from error
 
 
+def secret(name: str) -> str:
+    """The variable, or "" where it is unset. Refuses what deploy/production.env.example has in its place: everybody knows that."""
+    value = text(name)
+    if "CHANGE" in value:
+        raise ImproperlyConfigured(f"{name} still is the example's; put a secret of your own there (openssl rand -hex 32).")
+    return value
+
+
 def for_children() -> dict[str, str]:
     """The process environment with what ``.env`` adds to it: the Procfile's commands are read by a shell, which cannot
     ask ``text``. A variable given as a file stays one."""

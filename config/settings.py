@@ -20,7 +20,7 @@ VAR_DIR = embedded.var_dir()
 
 # --- Django --------------------------------------------------------------------------------------
 DEBUG = env.flag("DEBUG", False)
-SECRET_KEY = env.text("SECRET_KEY") or local_secrets.secret_key(VAR_DIR)
+SECRET_KEY = env.secret("SECRET_KEY") or local_secrets.secret_key(VAR_DIR)
 ALLOWED_HOSTS = env.listing("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = env.listing("CSRF_TRUSTED_ORIGINS")
 CSRF_FAILURE_VIEW = "config.problems.csrf_failed"
@@ -332,7 +332,7 @@ STREAMS_PER_USER = env.integer("STREAMS_PER_USER", 50, minimum=1)
 # --- telemetry -----------------------------------------------------------------------------------
 SENTRY_DSN = env.url("SENTRY_DSN", ("https", "http"))
 #: scrapers send it as a bearer token; unset, only staff and direct connections from private addresses may scrape
-METRICS_TOKEN = env.text("METRICS_TOKEN")
+METRICS_TOKEN = env.secret("METRICS_TOKEN")
 #: host:port on which a worker or beat answers scrapers itself; unset where it shares a folder of values with a web process
 METRICS_LISTEN = env.address("METRICS_LISTEN")
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))

@@ -19,7 +19,7 @@ APPS = ("accounts", "analytics", "ats", "config", "connectors", "issues", "realt
 #: set by whoever starts a process, for logs and metrics; nothing to configure
 INTERNAL = {"STAGEWATCH_PROCESS"}
 KINDS = {
-    "text": "text", "flag": "true or false", "integer": "whole number", "listing": "comma-separated list", "url": "URL",
+    "text": "text", "secret": "text", "flag": "true or false", "integer": "whole number", "listing": "comma-separated list", "url": "URL",
     "address": "host:port", "networks": "comma-separated addresses and networks", "fernet_keys": "comma-separated keys",
 }  # fmt: skip
 

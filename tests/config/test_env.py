@@ -10,6 +10,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from config import env
 
+ROOT = Path(__file__).resolve().parent.parent.parent
+
 
 @pytest.fixture(autouse=True)
 def no_dotenv(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -27,6 +29,17 @@ def test_a_variable_wins_over_its_file_and_the_file_over_dotenv(monkeypatch: pyt
 
     monkeypatch.setenv("TOKEN", "from-environment")
     assert env.text("TOKEN", "default") == "from-environment"
+
+
+def test_a_secret_that_everybody_knows_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped = dict(re.findall(r"^(SECRET_KEY|METRICS_TOKEN)=(.+)$", (ROOT / "deploy" / "production.env.example").read_text(), re.M))
+    assert set(shipped) == {"SECRET_KEY", "METRICS_TOKEN"}
+    for name, value in shipped.items():
+        monkeypatch.setenv(name, value)
+        with pytest.raises(ImproperlyConfigured, match=f"^{name} still is the example's; "):
+            env.secret(name)
+        monkeypatch.setenv(name, "0f5cb3c1f7a9")
+        assert env.secret(name) == "0f5cb3c1f7a9"
 
 
 def test_children_get_what_dotenv_adds_and_nothing_that_outranks_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from contextvars import ContextVar
 
 #: Celery message header. Not `correlation_id`, which is Celery's own word for the task's id.
 HEADER = "stagewatch_correlation"
+#: Where a request keeps its id (META): Django speaks of it once more after its middleware is through.
+OF_REQUEST = "stagewatch.correlation"
 #: What we accept from a client as its id.
 FOREIGN = re.compile(r"^[0-9A-Za-z-]{8,64}$")
 

@@ -50,6 +50,7 @@ class Careful(logging.Filter):
             record.args = {**record.args, "exc": words_of(error) if error else "an exception", "traceback": "", "args": "", "kwargs": ""}
         elif record.name == "django.request" and isinstance(record.args, tuple) and (request := getattr(record, "request", None)):
             # "Not Found: %s", and what else Django says with the path in it
+            record.correlation_id = correlation.current() or request.META.get(correlation.OF_REQUEST, "")
             record.args = tuple(places.told(request) if said == request.path else said for said in record.args)
         elif record.name == "asyncio":
             record.msg, record.args = record.getMessage().partition("\n")[0], None

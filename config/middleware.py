@@ -48,7 +48,9 @@ def correlate(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpReque
 
 def _identity(request: HttpRequest) -> str:
     told = request.headers.get("X-Request-ID", "")
-    return told if correlation.FOREIGN.match(told) else correlation.new()
+    identity = told if correlation.FOREIGN.match(told) else correlation.new()
+    request.META[correlation.OF_REQUEST] = identity
+    return identity
 
 
 def _answered(request: HttpRequest, response: Any, began: float, identity: str) -> Any:

@@ -99,6 +99,15 @@ def test_words_typed_into_an_address_are_not_written_down(path: str, written: st
     assert [line for line in said if "Canary" in line] == []
 
 
+@pytest.mark.django_db
+def test_all_that_is_said_of_a_request_carries_its_id(caplog: pytest.LogCaptureFixture) -> None:
+    Client().get("/nowhere", headers={"X-Request-ID": "request-4711"})
+
+    said = [json.loads(logs.Json().format(one)) for one in caplog.records]  # the handler has looked at them when they were said
+    assert {line["logger"] for line in said} >= {"django.request", "stagewatch.request"}
+    assert {line["correlation_id"] for line in said} == {"request-4711"}
+
+
 def test_ids_end_with_what_they_were_bound_to() -> None:
     with correlation.bound("outer"):
         with correlation.bound("inner"):

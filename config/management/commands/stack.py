@@ -22,6 +22,8 @@ class Command(BaseCommand):
     help = "Run web, workers and beat as the Procfile says, with the servers under them, until Ctrl-C."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        self.stdout.write("starting; the first time, the database is made")
+        self.stdout.flush()
         try:
             with Stack(listener=show) as stack:
                 stack.bring_up()

@@ -37,6 +37,7 @@ def computed(seed: int, *days: float) -> Tenant:
         own = cells[turn :: len(days)]
         StageMetric.objects.filter(pk__in=own).update(dirty=True, own_at=None)
         services.refresh_cells(organization_id=tenant.organization.pk, as_of=START + timedelta(days=day), aged=False)
+        StageMetric.objects.update(moves_at=None)  # or the next turn's moment would bring these up to date as well
     return tenant
 
 

@@ -13,7 +13,9 @@ from knox.models import AuthToken
 from accounts.models import Membership, Organization, Role, User
 from analytics.models import StageMetric, StageVisit
 from ats.models import Application, Candidate, Job, Stage
+from connectors.events import EventType
 from connectors.models import Batch, Connector
+from tests.factories.ats import CandidateEventFactory
 
 _ids = count(1)
 
@@ -48,6 +50,17 @@ class Tenant:
         metric.open += 1
         metric.entered += 1
         metric.save()
+        return application
+
+    def apply_on_record(self, job: Job, *, days_ago: float) -> Application:
+        """The same with the fact it comes from, recorded when it happened: who asks about the past goes by that."""
+        application = self.apply(job, days_ago=days_ago)
+        CandidateEventFactory(
+            application=application,
+            event_type=EventType.APPLICATION_CREATED,
+            stage_to=self.review,
+            occurred_at=timezone.now() - timedelta(days=days_ago),
+        )
         return application
 
     def crowd(self, job: Job, number: int) -> list[Application]:

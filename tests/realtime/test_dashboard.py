@@ -284,7 +284,7 @@ def test_filters_are_in_the_address_and_come_back_with_it(acme: Any, address: st
 def test_the_time_machine_goes_back_and_holds_still(acme: Any, address: str, page: Page) -> None:
     job = acme.job("Historian")
     for days in (3, 40):
-        acme.apply(job, days_ago=days)
+        acme.apply_on_record(job, days_ago=days)
     page.open(address)
     page.wait_for(LIVE)
 

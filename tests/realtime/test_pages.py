@@ -241,7 +241,7 @@ def test_old_data_and_a_broken_account_are_announced(acme: Any, alice: Client) -
 def test_the_time_machine_shows_the_board_as_it_was(acme: Any, alice: Client) -> None:
     job = acme.job("Time traveller")
     for days in (2, 30):
-        acme.apply(job, days_ago=days)
+        acme.apply_on_record(job, days_ago=days)
     day = (timezone.now() - timedelta(days=10)).date().isoformat()
 
     now, then = text_of(alice.get("/")), text_of(alice.get(f"/?as_of={day}"))
@@ -256,7 +256,7 @@ def test_the_time_machine_shows_the_board_as_it_was(acme: Any, alice: Client) ->
 def test_a_job_of_the_past_and_its_people_agree(acme: Any, alice: Client) -> None:
     job = acme.job()
     for days in (2, 30, 40):
-        acme.apply(job, days_ago=days)
+        acme.apply_on_record(job, days_ago=days)
     day = (timezone.now() - timedelta(days=10)).date().isoformat()
 
     assert "2 waiting" in text_of(alice.get(f"/jobs/{job.pk}/stages/review?as_of={day}"))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 import random
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import parse_qs
@@ -16,14 +18,15 @@ from django.db import close_old_connections
 
 from realtime import outlet, resume
 from realtime.hub import hub
-from realtime.subscription import COME_BACK, NOT_YOURS, Ended, Subscription
+from realtime.subscription import BAD_REQUEST, COME_BACK, NOT_YOURS, TOO_MANY, Ended, Subscription
 from realtime.topics import Listener, NotATopic, NotYours, topic_for
 
 Answer = TypeVar("Answer")
 
-BAD_REQUEST = 4400
 #: Sockets are closed and opened again after some hours, so that deploys and leaks have an end.
 LONGEST_SECONDS = 4 * 3600
+#: A stream catches up at most this often: each time costs a reading that others' streams wait for.
+CATCH_UP_SECONDS = 1.0
 
 
 class UpdatesConsumer(AsyncWebsocketConsumer):
@@ -31,6 +34,7 @@ class UpdatesConsumer(AsyncWebsocketConsumer):
     channel_layer_alias = ""
 
     subscription: Subscription | None = None
+    _caught_up_at = -math.inf
     _telling: asyncio.Task[None] | None = None
 
     async def connect(self) -> None:
@@ -56,13 +60,18 @@ class UpdatesConsumer(AsyncWebsocketConsumer):
             self._telling = asyncio.create_task(self._tell(self.subscription))
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        """``{"resume_after": n}`` (or ``"org:n,org:n"``) catches up; anything else is a mistake."""
+        """``{"resume_after": n}`` (or ``"org:n,org:n"``) catches up; anything else is a mistake, and so is asking all the time."""
         after = _resume_point(text_data)
-        if after is None or self.subscription is None:
-            await self.close(BAD_REQUEST)
-            return
-        numbers = resume.parse(after, self.subscription.topic.organization_ids)
-        await hub().resume(self.subscription, numbers or {})
+        if self.subscription is None or self.subscription.ended_at is not None:
+            return  # said while the stream was being closed
+        if after is None:
+            self.subscription.finish(Ended(BAD_REQUEST))
+        elif time.monotonic() - self._caught_up_at < CATCH_UP_SECONDS:
+            self.subscription.finish(Ended(TOO_MANY))
+        else:
+            numbers = resume.parse(after, self.subscription.topic.organization_ids)
+            await hub().resume(self.subscription, numbers or {})
+            self._caught_up_at = time.monotonic()
 
     async def disconnect(self, code: int) -> None:
         if self._telling is not None:

@@ -17,11 +17,12 @@ STALLED_SECONDS = 10.0
 #: A stream that is over has this long to take its last words; then its connection is cut.
 LAST_WORDS_SECONDS = 5.0
 
-OUR_MISTAKE, COME_BACK, RIGHTS_ENDED, NOT_YOURS, TOO_SLOW, TOO_MANY = 1011, 1012, 4401, 4404, 4408, 4429
+OUR_MISTAKE, COME_BACK, BAD_REQUEST, RIGHTS_ENDED, NOT_YOURS, TOO_SLOW, TOO_MANY = 1011, 1012, 4400, 4401, 4404, 4408, 4429
 #: the same as the bounded words of a metric
 REASONS = {
     OUR_MISTAKE: "our_mistake",
     COME_BACK: "stopping",
+    BAD_REQUEST: "not_understood",
     RIGHTS_ENDED: "rights_ended",
     NOT_YOURS: "not_yours",
     TOO_SLOW: "too_slow",

@@ -380,6 +380,16 @@ def test_what_a_client_says_in_error_closes_its_stream(acme: Any, dial: Any) -> 
         assert close_code(socket) == code
 
 
+def test_who_asks_to_catch_up_all_the_time_is_sent_away(acme: Any, dial: Any) -> None:
+    """Each time costs a reading that the streams of others wait for."""
+    socket = dial(token=token_of(acme.member("alice")))
+    hear(socket)
+    for _ in range(20):
+        socket.send('{"resume_after": 0}')
+
+    assert close_code(socket) == 4429
+
+
 def test_a_path_nobody_serves_is_refused(acme: Any, address: str) -> None:
     with pytest.raises(InvalidStatus):
         connect(f"{address.replace('http', 'ws')}/ws/other", origin=address)

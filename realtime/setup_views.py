@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -146,10 +148,17 @@ def steps(request: HttpRequest, organization: Organization, *, form: AccountForm
         has_jobs=has_jobs,
         stages=_stages(organization) if has_jobs else [],
         categories=CATEGORIES,
+        python=_python(),
         underway=any(one["running"] and one["first"] for one in accounts),
     )
     response.status_code = status
     return response
+
+
+def _python() -> str:
+    """The Python of this installation as somebody in its folder would type it; without its folder where it is elsewhere."""
+    running = Path(sys.executable)
+    return str(running.relative_to(settings.BASE_DIR)) if running.is_relative_to(settings.BASE_DIR) else "python"
 
 
 def _account(connector: Connector, run: SyncRun | None, progress: dict[int, Any]) -> dict[str, Any]:

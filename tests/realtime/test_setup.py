@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import sys
 from typing import Any
 
 import pytest
@@ -95,6 +96,18 @@ def test_connecting_seals_the_key_and_asks_for_the_first_sync(acme: Any, admin: 
     page = admin.get("/setup").content.decode()
     assert "The first data is on its way" in page
     assert KEY not in page
+
+
+def test_commands_name_the_python_of_the_installation(acme: Any, admin: Client, monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    acme.connector.delete()
+
+    def shown() -> str:
+        return admin.get("/setup").content.decode()
+
+    monkeypatch.setattr(sys, "executable", str(settings.BASE_DIR / ".venv" / "bin" / "python"))
+    assert "\n.venv/bin/python manage.py connect bamboohr" in shown()
+    monkeypatch.setattr(sys, "executable", "/usr/local/bin/python3")
+    assert "\npython manage.py connect bamboohr" in shown()
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,7 @@ from contextlib import contextmanager
 import dj_database_url
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connection, connections
-from psycopg import sql
-from psycopg_pool import PoolTimeout
+from psycopg import OperationalError, sql
 
 #: what of an address makes the difference between the two roles
 ADDRESS = ("HOST", "PORT", "USER", "PASSWORD")
@@ -75,7 +74,7 @@ def has_room(*, within: float) -> bool:
     try:
         with pool.connection(timeout=within):
             return True
-    except PoolTimeout:
+    except OperationalError:  # the pool's own of time being up is one
         return False
 
 

@@ -49,6 +49,8 @@ def _past(owner: str, past: history.Past) -> list[Line]:
         history.load(owner, past, organization=connector.organization_id, connector=connector.pk)
         say("first rebuild: snapshots, visits and numbers from nothing")
         first = _rebuild()
+        say("and once more: cells that came into being are computed by the next sweep, or the next rebuild")
+        first += _rebuild()
     else:
         first = None
     events = CandidateEvent.objects.count()
@@ -58,7 +60,9 @@ def _past(owner: str, past: history.Past) -> list[Line]:
         Line(f"plain SQL recompute of {events:,} events", f"{bare:.1f} s"),
         Line("rebuild, everything there already", f"{again:.1f} s", f"{again / bare:.1f} times the plain one (wanted: at most 1.5)"),
     ]
-    return [*lines, Line("rebuild from nothing", f"{first:.1f} s", f"{first / bare:.1f} times")] if first else lines
+    if first:
+        lines.append(Line("rebuild from nothing, numbers of new cells included", f"{first:.1f} s", f"{first / bare:.1f} times"))
+    return lines
 
 
 def _rebuild() -> float:

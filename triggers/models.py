@@ -122,6 +122,19 @@ class Absence(models.Model):
                 raise ValidationError({field: "Not a member of the organization."})
 
 
+def subject_of(issue: Issue) -> Subject:
+    """What a title may say of an issue, as it stands. Reads its job and stage."""
+    return Subject(
+        issue_id=issue.pk,
+        issue_type=issue.issue_type,
+        severity=issue.severity,
+        sentence=issue.sentence,
+        job_id=issue.job_id,
+        job=issue.job.title if issue.job else "",
+        stage=issue.stage.name if issue.stage else "",
+    )
+
+
 class Task(models.Model):
     """What one person should do about one issue."""
 
@@ -182,18 +195,7 @@ class Task(models.Model):
         """The title with what its issue says by now; an ended task keeps the words it was opened with. ``title`` always does."""
         if self.status in self.ENDED:
             return self.title
-        issue = self.issue
-        job, stage = issue.job, issue.stage
-        subject = Subject(
-            issue_id=issue.pk,
-            issue_type=issue.issue_type,
-            severity=issue.severity,
-            sentence=issue.sentence,
-            job_id=issue.job_id,
-            job=job.title if job else "",
-            stage=stage.name if stage else "",
-        )
-        return retold(self.title, self.rule.title_template if self.rule else DEFAULT.title_template, subject)
+        return retold(self.title, self.rule.title_template if self.rule else DEFAULT.title_template, subject_of(self.issue))
 
 
 class TaskChange(models.Model):

@@ -17,7 +17,7 @@ from connectors.models import Batch
 from issues.detection import calendar_of
 from issues.models import Issue
 from triggers import outbox, trail
-from triggers.models import Task, TriggerRule
+from triggers.models import Task, TriggerRule, subject_of
 from triggers.playbook import DEFAULT, Play, Rung, Subject, TaskSpec, next_rung_at, task_for
 from triggers.staffing import staff_of
 
@@ -111,16 +111,7 @@ def rearm(rule: TriggerRule) -> int:
 
 def task_about(issue: Issue, *, assignee: User, now: datetime) -> Task:
     """An unsaved task for an issue no rule opened one for: a person asks for it. Due in a business day."""
-    job, calendar = issue.job, calendar_of(issue.organization, now)
-    subject = Subject(
-        issue_id=issue.pk,
-        issue_type=issue.issue_type,
-        severity=issue.severity,
-        sentence=issue.sentence,
-        job_id=issue.job_id,
-        job=job.title if job else "",
-        stage=issue.stage.name if issue.stage else "",
-    )
+    subject, calendar = subject_of(issue), calendar_of(issue.organization, now)
     role = assignee.memberships.filter(organization_id=issue.organization_id).values_list("role", flat=True).first()
     return Task(
         organization_id=issue.organization_id,
